@@ -1,0 +1,191 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  phalanx start -n 4                    a cluster of four engines on this machine
+  phalanx status                        its engines and jobs
+  phalanx stop                          ends it
+
+  phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
+                                        one that engines and clients on other machines can join
+  phalanx list                          all profiles, and which of them run
+
+In a program:  let client = phalanx::Client::connect(\"nbserver\")?;
+
+Exit codes: 0 done, 1 an error, 2 wrong usage, 10 already running, 11 not running.";
+
+const START_EXAMPLES: &str = "\
+Examples:
+  phalanx start                         one engine per core, on the profile `default`
+  phalanx start -n 4 --profile nbserver
+  phalanx start -n 4 --listen 0.0.0.0:7070 --advertise head.cluster.example
+      then, on other machines, with a copy of ~/.phalanx/default/engine.json:
+      engine --connection engine.json -n 16
+
+The daemons keep running when the terminal is closed. Their logs are controller.log and engine.log
+in the profile's directory `log`; functions run in the directory that start was called in.
+
+Exit codes: 0 all engines are ready, 1 an error, 10 a controller already runs on the profile.";
+
+const STOP_EXAMPLES: &str = "\
+Engines that `phalanx start` launched here finish the chunks they run, then end; then the controller
+does. What has not ended after the timeout is killed. Engines that were started in another way, here
+or on other machines, keep running and come back to the profile's next controller.
+
+Examples:
+  phalanx stop --profile nbserver
+  phalanx stop --timeout 600            let chunks of up to ten minutes finish
+  phalanx stop --timeout 0              at once
+
+Exit codes: 0 stopped, 1 an error, 11 nothing was running.";
+
+const STATUS_EXAMPLES: &str = "\
+On a terminal this prints tables. Elsewhere it prints one line per thing, with its kind first and tabs
+between the fields, and --json prints everything there is to know:
+  phalanx status | awk -F'\\t' '$1 == \"engine\" { print $2, $3 }'
+  phalanx status --json | jq '.jobs[] | select(.elements_failed > 0) | .label'
+
+Exit codes: 0 it runs, 1 an error, 11 nothing runs on the profile.";
+
+/// Starts, stops and looks at a Phalanx cluster: one controller, many engines.
+#[derive(Debug, Parser)]
+#[command(name = "phalanx", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts a controller and engines on this machine, in the background
+    #[command(after_help = START_EXAMPLES)]
+    Start(StartOptions),
+    /// Ends the controller and the engines that `start` launched
+    #[command(after_help = STOP_EXAMPLES)]
+    Stop(StopOptions),
+    /// Shows engines, jobs, clients and memory
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusOptions),
+    /// Lists the profiles and whether a controller runs on them
+    List(ListOptions),
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Command::Start(options) => options.json,
+            Command::Stop(options) => options.json,
+            Command::Status(options) => options.json,
+            Command::List(options) => options.json,
+        }
+    }
+}
+
+/// `phalanx start`
+#[derive(Debug, Args)]
+pub(crate) struct StartOptions {
+    /// How many engines; as a rule one per core [default: this machine's cores]
+    #[arg(short = 'n', long = "engines", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) engines: Option<u32>,
+
+    /// The profile: a directory in $PHALANX_HOME or ~/.phalanx, made if missing
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Where the controller listens for other machines, for example 0.0.0.0:7070 [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Name or address under which other machines reach this one; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub(crate) advertise: Vec<String>,
+
+    /// Seconds until all engines must be ready
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `phalanx stop`
+#[derive(Debug, Args)]
+pub(crate) struct StopOptions {
+    /// The profile whose cluster to stop
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Seconds that the engines, and then the controller, may take before they are killed
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `phalanx status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// The profile to look at
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `phalanx list`
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number of seconds, such as 10 or 2.5".to_owned())?;
+    Duration::try_from_secs_f64(number).map_err(|_| "not a number of seconds that a clock can count".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2_500)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for bad in ["", "-1", "NaN", "inf", "1e300", "10s"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn help_teaches() {
+        let mut command = Arguments::command().term_width(110);
+        command.build();
+        insta::assert_snapshot!("help", command.render_long_help());
+        for name in ["start", "stop", "status", "list"] {
+            let sub = command.find_subcommand_mut(name).expect("a command of ours");
+            // What the environment holds here would make the text differ from machine to machine.
+            let help = sub.clone().mut_args(|a| a.hide_env_values(true)).render_long_help();
+            insta::assert_snapshot!(format!("help_{name}"), help);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Asking the controller of a profile how its cluster is.
+
+use std::future::Future;
+use std::time::Duration;
+
+use phalanx_link::ConnectError;
+use phalanx_profile::{ConnectionError, ConnectionFile, Lock, LockError, LockStatus, Profile, ProfileError, Role};
+use phalanx_proto::host;
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::v1::StatusRequest;
+use phalanx_proto::v1::cluster_client::ClusterClient;
+use thiserror::Error;
+use tonic::transport::Channel;
+
+use crate::snapshot::Snapshot;
+
+/// A controller that is not stuck answers in milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A controller could not be asked.
+#[derive(Debug, Error)]
+pub(crate) enum AskError {
+    /// No controller runs.
+    #[error("no controller runs on profile `{profile}`")]
+    NotRunning { profile: String },
+    /// There is one, elsewhere perhaps, that cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    File(#[from] ConnectionError),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It said no.
+    #[error("the controller does not say how its cluster is: {0}")]
+    Refused(String),
+    /// It is stuck, or stopped.
+    #[error("the controller of profile `{profile}` does not answer within {} seconds: is it suspended, or its machine overloaded?", ANSWER_TIMEOUT.as_secs())]
+    Silent { profile: String },
+}
+
+/// `phalanx status`
+pub(crate) async fn status(profile: &str) -> Result<Snapshot, AskError> {
+    let profile = Profile::open(profile)?;
+    if !may_run(&profile)? {
+        return Err(AskError::NotRunning { profile: profile.name().to_owned() });
+    }
+    Controller::connect(&profile).await?.snapshot().await
+}
+
+/// Whether a controller may answer: one holds the profile's lock, or the profile is a copy of another machine's,
+/// whose lock cannot be seen from here.
+fn may_run(profile: &Profile) -> Result<bool, AskError> {
+    if !matches!(Lock::status(profile)?, LockStatus::Free) {
+        return Ok(true);
+    }
+    match ConnectionFile::load(profile.client_file(), Role::Client) {
+        Ok(file) => Ok(file.endpoints.socket.is_none_or(|socket| socket.host_id != host::id())
+            && !profile.lock_file().exists()),
+        Err(ConnectionError::Missing { .. }) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A controller that answers.
+pub(crate) struct Controller {
+    profile: String,
+    client: ClusterClient<Channel>,
+}
+
+impl Controller {
+    pub(crate) async fn connect(profile: &Profile) -> Result<Controller, AskError> {
+        let file = ConnectionFile::load(profile.client_file(), Role::Client)?;
+        let connected = in_time(profile.name(), phalanx_link::connect(&file, &host::id())).await??;
+        let client = ClusterClient::new(connected.channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(Controller { profile: profile.name().to_owned(), client })
+    }
+
+    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot, AskError> {
+        let asking = self.client.status(StatusRequest {});
+        match in_time(&self.profile, asking).await? {
+            Ok(reply) => Ok(Snapshot::new(&self.profile, reply.into_inner())),
+            Err(status) => Err(AskError::Refused(status.message().to_owned())),
+        }
+    }
+}
+
+async fn in_time<T>(profile: &str, answer: impl Future<Output = T>) -> Result<T, AskError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, answer)
+        .await
+        .map_err(|_| AskError::Silent { profile: profile.to_owned() })
+}

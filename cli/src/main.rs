@@ -1,0 +1,71 @@
+//! The binary `phalanx`: starts, stops and looks at a cluster from the shell.
+//!
+//! ```text
+//! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
+//!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
+//!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
+//!               list  ──▶ the profiles and their locks                 ┘
+//! ```
+//!
+//! A command returns what happened as data; only `report` knows how it looks, and only `main` prints.
+
+mod arguments;
+mod ask;
+mod daemon;
+mod failure;
+mod list;
+mod process;
+mod progress;
+mod report;
+mod roster;
+mod snapshot;
+mod start;
+mod stop;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use report::Report;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(text) => print(&text),
+        Err(failure) => {
+            eprintln!("phalanx: {failure}");
+            if let Some(hint) = failure.hint() {
+                eprintln!("  hint: {hint}");
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<String, Failure> {
+    // One thread does: there is one thing to wait for at a time.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let report: Box<dyn Report> = report::choose(command.wants_json());
+    runtime.block_on(async {
+        Ok(match command {
+            Command::Start(options) => report.started(&start::start(options).await?),
+            Command::Stop(options) => report.stopped(&stop::stop(options).await?),
+            Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+            Command::List(_) => report.profiles(&list::list()?),
+        })
+    })
+}
+
+/// A reader that has seen enough (`phalanx status | head -1`) is no error.
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("phalanx: cannot write to standard output: {e}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,35 @@
+//! For programs.
+
+use serde::Serialize;
+
+use super::Report;
+use crate::list::Listed;
+use crate::snapshot::Snapshot;
+use crate::start::Started;
+use crate::stop::Stopped;
+
+/// JSON, indented, one document per command.
+pub(super) struct Json;
+
+impl Report for Json {
+    fn started(&self, started: &Started) -> String {
+        document(started)
+    }
+
+    fn stopped(&self, stopped: &Stopped) -> String {
+        document(stopped)
+    }
+
+    fn status(&self, snapshot: &Snapshot) -> String {
+        document(snapshot)
+    }
+
+    fn profiles(&self, profiles: &[Listed]) -> String {
+        document(&profiles)
+    }
+}
+
+fn document(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("strings and numbers under string keys are JSON");
+    text + "\n"
+}

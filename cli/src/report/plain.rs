@@ -1,0 +1,86 @@
+//! For `grep`, `cut` and `awk`: a line per thing, its kind first, tabs between fields, nothing shortened.
+
+use super::human::Human;
+use super::{Report, quantity};
+use crate::list::{Listed, State};
+use crate::snapshot::{Engine, Job, Snapshot};
+use crate::start::Started;
+use crate::stop::Stopped;
+
+/// Lines of fields.
+pub(super) struct Plain;
+
+impl Report for Plain {
+    fn started(&self, started: &Started) -> String {
+        Human { bold: false }.started(started)
+    }
+
+    fn stopped(&self, stopped: &Stopped) -> String {
+        Human { bold: false }.stopped(stopped)
+    }
+
+    fn status(&self, s: &Snapshot) -> String {
+        let c = &s.controller;
+        let mut text = line(&[
+            "controller".to_owned(),
+            s.profile.clone(),
+            c.host.clone(),
+            c.pid.to_string(),
+            c.version.clone(),
+            c.uptime_ms.to_string(),
+            s.clients.to_string(),
+            s.payload_bytes.to_string(),
+        ]);
+        text.extend(s.engines.iter().map(|e| line(&engine(e))));
+        text.extend(s.jobs.iter().map(|j| line(&job(j))));
+        text
+    }
+
+    fn profiles(&self, profiles: &[Listed]) -> String {
+        profiles.iter().map(|p| line(&profile(p))).collect()
+    }
+}
+
+fn engine(e: &Engine) -> [String; 8] {
+    [
+        "engine".to_owned(),
+        e.id.to_string(),
+        e.host.clone(),
+        e.node_pid.to_string(),
+        e.chunks_assigned.to_string(),
+        e.chunks_completed.to_string(),
+        e.last_beat_ms.map_or_else(String::new, |ms| ms.to_string()),
+        if e.draining { "draining" } else { "serving" }.to_owned(),
+    ]
+}
+
+fn job(j: &Job) -> [String; 11] {
+    [
+        "job".to_owned(),
+        j.id.clone(),
+        j.client.to_string(),
+        j.view.to_owned(),
+        j.elements_done.to_string(),
+        j.elements.to_string(),
+        j.elements_failed.to_string(),
+        format!("{:.1}", j.percent),
+        j.chunks_assigned.to_string(),
+        j.age_ms.to_string(),
+        j.label.clone(),
+    ]
+}
+
+fn profile(p: &Listed) -> [String; 5] {
+    let (state, pid, detail) = match &p.state {
+        State::Running { pid, host, .. } => ("running", pid.to_string(), host.clone()),
+        State::Locked => ("locked", String::new(), String::new()),
+        State::Stopped => ("stopped", String::new(), String::new()),
+        State::Unusable { reason } => ("unusable", String::new(), reason.clone()),
+    };
+    [p.profile.clone(), state.to_owned(), pid, detail, p.path.clone()]
+}
+
+fn line(fields: &[String]) -> String {
+    let fields: Vec<String> = fields.iter().map(|f| quantity::harmless(f)).collect();
+    fields.join("\t") + "\n"
+}

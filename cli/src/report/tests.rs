@@ -1,0 +1,132 @@
+//! What every report looks like, from fixed data.
+
+use super::human::Human;
+use super::json::Json;
+use super::plain::Plain;
+use super::*;
+use crate::list::State;
+use crate::snapshot::{ControllerInfo, Engine, Job};
+
+fn snapshot() -> Snapshot {
+    let engine = |id, host: &str, node_pid| Engine {
+        id,
+        host: host.to_owned(),
+        node_pid,
+        chunks_assigned: 2,
+        chunks_completed: 1_234_567 * u64::from(id),
+        last_beat_ms: Some(412),
+        draining: false,
+    };
+    let job = |label: &str, elements, elements_done, elements_failed, percent, view| Job {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        label: label.to_owned(),
+        client: 7,
+        view,
+        elements,
+        elements_done,
+        elements_failed,
+        percent,
+        chunks_assigned: 8,
+        age_ms: 252_000,
+    };
+    Snapshot {
+        profile: "nbserver".to_owned(),
+        controller: ControllerInfo {
+            pid: 4711,
+            host: "head".to_owned(),
+            version: "0.1.0".to_owned(),
+            uptime_ms: 7_500_000,
+        },
+        clients: 1,
+        payload_bytes: 64 << 20,
+        engines: vec![
+            engine(0, "head", 4712),
+            engine(1, "head", 4712),
+            Engine { last_beat_ms: None, draining: true, ..engine(12, "a-node-with-a-long-name", 99) },
+        ],
+        jobs: vec![
+            job("sweep::get_sum", 10_000_000, 3_333_333, 12, 33.3, "balanced"),
+            job("an_evil\x1b[2Jname_of_a_function_that::goes_on::and_on::{{closure}}", 3, 0, 0, 0.0, "direct"),
+        ],
+    }
+}
+
+fn idle() -> Snapshot {
+    Snapshot { engines: vec![], jobs: vec![], clients: 0, payload_bytes: 0, ..snapshot() }
+}
+
+fn profiles() -> Vec<Listed> {
+    let listed = |profile: &str, state| Listed {
+        profile: profile.to_owned(),
+        path: format!("/home/ada/.phalanx/{profile}"),
+        state,
+    };
+    vec![
+        listed("default", State::Stopped),
+        listed("nbserver", State::Running { pid: 4711, host: "head".to_owned(), version: "0.1.0".to_owned() }),
+        listed("old", State::Unusable { reason: "it is open to other users".to_owned() }),
+        listed("starting", State::Locked),
+    ]
+}
+
+fn started(profile: &str, engines: u32) -> Started {
+    Started { profile: profile.to_owned(), engines, controller_pid: 4711, engine_pid: 4712 }
+}
+
+fn stopped() -> Stopped {
+    Stopped {
+        profile: "nbserver".to_owned(),
+        controller_pid: Some(4711),
+        engine_pids: vec![4712, 4713],
+        killed_pids: vec![4713],
+    }
+}
+
+/// Everything, in one way of saying it.
+fn all(report: &dyn Report) -> String {
+    let part = |name: &str, text: String| format!("== {name}\n{text}");
+    [
+        part("status", report.status(&snapshot())),
+        part("status, idle", report.status(&idle())),
+        part("list", report.profiles(&profiles())),
+        part("list, empty", report.profiles(&[])),
+        part("start", report.started(&started("nbserver", 4))),
+        part("start, default", report.started(&started("default", 1))),
+        part("stop", report.stopped(&stopped())),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn for_people() {
+    insta::assert_snapshot!("human", all(&Human { bold: false }));
+}
+
+#[test]
+fn only_headings_are_bold() {
+    let text = Human { bold: true }.status(&snapshot());
+    let plain = text.replace("\x1b[1m", "").replace("\x1b[0m", "");
+    assert_eq!(plain, Human { bold: false }.status(&snapshot()));
+    assert_eq!(text.matches("\x1b[1m").count(), 2);
+    assert!(!plain.contains('\x1b'), "a name reached the terminal with its escapes: {plain}");
+}
+
+#[test]
+fn for_line_tools() {
+    insta::assert_snapshot!("plain", all(&Plain));
+    let text = Plain.status(&snapshot());
+    let fields = |kind: &str| -> Vec<usize> {
+        text.lines().filter(|l| l.starts_with(kind)).map(|l| l.split('\t').count()).collect()
+    };
+    assert_eq!((fields("controller"), fields("engine"), fields("job")), (vec![8], vec![8; 3], vec![11; 2]));
+}
+
+#[test]
+fn for_programs() {
+    let text = all(&Json);
+    for document in text.split("== ").skip(1) {
+        let (_, json) = document.split_once('\n').unwrap();
+        serde_json::from_str::<serde_json::Value>(json).unwrap();
+    }
+    insta::assert_snapshot!("json", text);
+}

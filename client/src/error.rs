@@ -1,0 +1,256 @@
+//! What can go wrong, whose fault it is, and what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use phalanx_proto::v1::FailureKind;
+use thiserror::Error;
+
+/// The result of nearly everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error of this library.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The profile, its connection file or the controller behind it cannot be used.
+    #[error("{0}")]
+    Connect(String),
+    /// The controller refuses this client.
+    #[error("the controller refuses this client: {0}")]
+    Refused(String),
+    /// The connection to the controller is gone and the call cannot be repeated elsewhere.
+    #[error("the connection to the controller was lost: {0}\n  Calls on a direct view are not repeated; call again once it is back")]
+    ControllerLost(String),
+    /// The client was closed while the call was under way.
+    #[error("the client was closed before the call had ended")]
+    Closed,
+    /// `phalanx::init()` is missing.
+    #[error("this process was started as a worker, but its program did not call phalanx::init() first\n  Make `phalanx::init();` the first line of main")]
+    NotInitialised,
+    /// A local cluster could not be started.
+    #[error("a local cluster could not be started: {0}")]
+    Local(String),
+    /// There is no engine to call.
+    #[error("there are no engines\n  Start some (engine --profile NAME -n 4) and wait for them with client.wait_for_engines(n, timeout)")]
+    NoEngines,
+    /// An engine that is asked for does not exist.
+    #[error("engine {engine} does not exist; there are {existing}")]
+    UnknownEngine {
+        /// The id asked for.
+        engine: i64,
+        /// Those that exist.
+        existing: String,
+    },
+    /// The engines waited for did not come.
+    #[error("{there} of {wanted} engines are there after {waited:?}\n  Start more: engine --profile NAME -n {}", wanted - there)]
+    TooFewEngines {
+        /// How many were wanted.
+        wanted: usize,
+        /// How many there are.
+        there: usize,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The controller does not take the job.
+    #[error("the job was refused: {0}")]
+    JobRefused(String),
+    /// A chunk size that is none.
+    #[error("a chunk has at least one element: chunksize {0} is not possible; give a positive number or Auto")]
+    BadChunksize(i64),
+    /// The function cannot be found again by a worker.
+    #[error("{0}")]
+    BadFunction(String),
+    /// A value could not be sent or received.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
+    /// Elements failed.
+    #[error(transparent)]
+    Remote(#[from] RemoteErrors),
+    /// It took too long; the work goes on.
+    #[error("no result within {0:?}; the work goes on, ask again or abort()")]
+    Timeout(Duration),
+    /// The job was cancelled.
+    #[error("the job was aborted")]
+    Aborted,
+    /// The arrays of several engines do not fit together.
+    #[error("the parts of {name:?} cannot be joined: {message}")]
+    Gather {
+        /// The name gathered.
+        name: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// Results could not be saved.
+    #[error("{0}")]
+    Save(String),
+}
+
+/// Why one element has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteError {
+    /// Which element of the job (for a call on engines: which target).
+    pub element: u64,
+    /// The engine that it happened on, when there was one.
+    pub engine: Option<u32>,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Whose fault it is.
+    pub kind: RemoteErrorKind,
+    /// What was said.
+    pub message: String,
+    /// Where: `file:line:column`, for a panic.
+    pub location: String,
+    /// The backtrace of a panic, for the first few.
+    pub backtrace: String,
+}
+
+/// Whose fault a [`RemoteError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteErrorKind {
+    /// The function panicked.
+    Panic,
+    /// The function returned an error.
+    Error,
+    /// A name is missing in the engine's namespace.
+    Name,
+    /// A name holds a value of another type.
+    Type,
+    /// An argument or result could not be encoded or decoded.
+    Codec,
+    /// The engine went away.
+    EngineLost,
+    /// The worker died.
+    WorkerLost,
+    /// The element's chunk was lost with too many workers.
+    Quarantined,
+    /// The program cannot run there.
+    Program,
+    /// The job was cancelled.
+    Cancelled,
+    /// Something a newer controller knows of.
+    Other,
+}
+
+impl RemoteErrorKind {
+    pub(crate) fn from_wire(kind: i32) -> Self {
+        match FailureKind::try_from(kind) {
+            Ok(FailureKind::Panic) => Self::Panic,
+            Ok(FailureKind::Error) => Self::Error,
+            Ok(FailureKind::Name) => Self::Name,
+            Ok(FailureKind::Type) => Self::Type,
+            Ok(FailureKind::Decode) => Self::Codec,
+            Ok(FailureKind::EngineLost) => Self::EngineLost,
+            Ok(FailureKind::WorkerLost) => Self::WorkerLost,
+            Ok(FailureKind::Quarantined) => Self::Quarantined,
+            Ok(FailureKind::Program) => Self::Program,
+            Ok(FailureKind::Cancelled) => Self::Cancelled,
+            Ok(FailureKind::Unspecified) | Err(_) => Self::Other,
+        }
+    }
+
+    /// A word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Error => "error",
+            Self::Name => "name error",
+            Self::Type => "type error",
+            Self::Codec => "codec error",
+            Self::EngineLost => "engine lost",
+            Self::WorkerLost => "worker lost",
+            Self::Quarantined => "quarantined",
+            Self::Program => "program cannot run",
+            Self::Cancelled => "cancelled",
+            Self::Other => "failed",
+        }
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "element {}", self.element)?;
+        if let Some(engine) = self.engine {
+            write!(f, " on engine {engine}")?;
+        }
+        if self.attempt > 1 {
+            write!(f, ", attempt {}", self.attempt)?;
+        }
+        write!(f, ": {}: {}", self.kind.as_str(), self.message)?;
+        if !self.location.is_empty() {
+            write!(f, " (at {})", self.location)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RemoteError {}
+
+/// All elements of a job that have no result: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteErrors {
+    /// In the order of the elements.
+    pub errors: Vec<RemoteError>,
+    /// How many elements the job has.
+    pub elements: u64,
+}
+
+impl From<RemoteError> for Error {
+    fn from(e: RemoteError) -> Self {
+        Self::Remote(RemoteErrors { errors: vec![e], elements: 1 })
+    }
+}
+
+/// How many are printed.
+const SHOWN_MAX: usize = 4;
+
+impl fmt::Display for RemoteErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [one] = self.errors.as_slice() {
+            write!(f, "{one}")?;
+        } else {
+            write!(f, "{} of {} elements failed:", self.errors.len(), self.elements)?;
+            for e in self.errors.iter().take(SHOWN_MAX) {
+                write!(f, "\n  {e}")?;
+            }
+            if self.errors.len() > SHOWN_MAX {
+                write!(f, "\n  … and {} more", self.errors.len() - SHOWN_MAX)?;
+            }
+        }
+        match self.errors.iter().find(|e| !e.backtrace.is_empty()) {
+            Some(e) => write!(f, "\nBacktrace of element {}:\n{}", e.element, e.backtrace.trim_end()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for RemoteErrors {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(element: u64) -> RemoteError {
+        RemoteError {
+            element,
+            engine: Some(2),
+            attempt: 1,
+            kind: RemoteErrorKind::Panic,
+            message: "broken".into(),
+            location: "src/main.rs:3:5".into(),
+            backtrace: String::new(),
+        }
+    }
+
+    #[test]
+    fn one_error_is_a_line_and_many_are_counted() {
+        let one = RemoteErrors { errors: vec![remote(7)], elements: 10 };
+        assert_eq!(one.to_string(), "element 7 on engine 2: panic: broken (at src/main.rs:3:5)");
+        let many = RemoteErrors { errors: (0..6).map(remote).collect(), elements: 10 };
+        let text = many.to_string();
+        assert!(text.starts_with("6 of 10 elements failed:\n  element 0"), "{text}");
+        assert!(text.ends_with("… and 2 more"), "{text}");
+    }
+}

@@ -1,0 +1,203 @@
+//! What every result can tell of its job, whatever its values are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::state::{Ended, Job};
+use crate::error::{Error, RemoteError, Result};
+use crate::progress;
+use crate::session::Session;
+
+/// A job: one call of a view. Every result dereferences to it.
+#[derive(Clone)]
+pub struct JobHandle {
+    pub(crate) job: Arc<Job>,
+    pub(crate) session: Arc<Session>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Chunks that are done.
+    pub chunks_done: u64,
+    /// All chunks, when that is known beforehand (it is not with `Auto`).
+    pub chunks: Option<u64>,
+    /// Elements that have a value or have failed.
+    pub elements_done: u64,
+    /// Those of them that have failed.
+    pub elements_failed: u64,
+    /// All elements.
+    pub elements: u64,
+    /// Attempts that were lost with an engine or worker, and repeated.
+    pub attempts_lost: u64,
+}
+
+/// One chunk that was run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkInfo {
+    /// Its index in the job.
+    pub index: u64,
+    /// Its first element.
+    pub element_first: u64,
+    /// How many elements.
+    pub elements: u64,
+    /// The engine.
+    pub engine: u32,
+    /// The engine's host, when it is still known.
+    pub host: Option<String>,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When it started on the engine, in unix nanoseconds by the engine's clock.
+    pub started_ns: u64,
+    /// When it had completed there.
+    pub completed_ns: u64,
+    /// When its results were here, by this machine's clock.
+    pub received_ns: u64,
+    /// Elements of it that failed.
+    pub failed: u64,
+}
+
+impl JobHandle {
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.job.id.to_string()
+    }
+
+    /// The name of the function that it runs.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        self.job.spec.function.label
+    }
+
+    /// Whether it has ended, well or not.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.job.lock().ended.is_some()
+    }
+
+    /// Whether it has ended with every element well.
+    #[must_use]
+    pub fn successful(&self) -> bool {
+        let state = self.job.lock();
+        matches!(state.ended, Some(Ended::Completed)) && state.failed == 0
+    }
+
+    /// Waits until it has ended, at most for `timeout`; false when it has not.
+    #[must_use]
+    pub fn wait(&self, timeout: Option<Duration>) -> bool {
+        self.job.wait(timeout)
+    }
+
+    /// Waits until it has ended, showing progress: a bar on a terminal, else a line now and then like
+    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen.
+    ///
+    /// # Errors
+    /// When the job could not be run to its end. Elements that failed are no error here; see `get`.
+    pub fn wait_interactive(&self) -> Result<()> {
+        progress::show(self)?;
+        match self.job.lock().ended.clone() {
+            Some(Ended::Failed(e)) => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let state = self.job.lock();
+        Progress {
+            chunks_done: state.chunks_done,
+            chunks: self.job.chunks(),
+            elements_done: state.coverage.covered(),
+            elements_failed: state.failed,
+            elements: self.job.elements(),
+            attempts_lost: state.attempts_lost,
+        }
+    }
+
+    /// Ends it: queued chunks are dropped, running ones are given a moment and then ended with their worker.
+    /// Elements that are done keep their values.
+    pub fn abort(&self) {
+        self.session.cancel(&self.job);
+        self.job.end(Ended::Failed(Error::Aborted));
+    }
+
+    /// Time since it was submitted.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Instant::now().duration_since(self.job.submitted)
+    }
+
+    /// From submitting it to receiving its last result; while it runs, until now.
+    #[must_use]
+    pub fn wall_time(&self) -> Duration {
+        let state = self.job.lock();
+        match state.ended {
+            Some(_) if state.received_ns > 0 => {
+                Duration::from_nanos(state.received_ns.saturating_sub(self.job.submitted_ns))
+            }
+            Some(_) => Duration::ZERO,
+            None => self.job.submitted.elapsed(),
+        }
+    }
+
+    /// The time that its chunks took on the engines, all together: what one engine would have needed.
+    #[must_use]
+    pub fn serial_time(&self) -> Duration {
+        let state = self.job.lock();
+        let chunks = state.runs.iter().flat_map(|run| (0..run.chunk_count as usize).map(|i| run.timing(i)));
+        Duration::from_nanos(chunks.map(|(started, completed)| completed.saturating_sub(started)).sum())
+    }
+
+    /// [`serial_time`](Self::serial_time) over [`wall_time`](Self::wall_time).
+    #[must_use]
+    pub fn speedup(&self) -> f64 {
+        let wall = self.wall_time().as_secs_f64();
+        if wall > 0.0 { self.serial_time().as_secs_f64() / wall } else { 0.0 }
+    }
+
+    /// Every chunk that was run, retries included, in order; readable while the job runs.
+    #[must_use]
+    pub fn chunks(&self) -> Vec<ChunkInfo> {
+        let mut chunks = Vec::new();
+        for run in &self.job.lock().runs {
+            let host = self.session.host_of(run.engine);
+            for i in 0..run.chunk_count {
+                let (started_ns, completed_ns) = run.timing(i as usize);
+                let offsets = i * run.chunk_len..(i + 1) * run.chunk_len;
+                chunks.push(ChunkInfo {
+                    index: run.first_chunk + u64::from(i),
+                    element_first: run.element_first + u64::from(offsets.start),
+                    elements: u64::from(run.chunk_len),
+                    engine: run.engine,
+                    host: host.clone(),
+                    attempt: run.attempt,
+                    started_ns,
+                    completed_ns,
+                    received_ns: run.received_ns,
+                    failed: run.failures.iter().filter(|f| offsets.contains(&f.offset)).count() as u64,
+                });
+            }
+        }
+        chunks.sort_by_key(|chunk| (chunk.index, chunk.attempt));
+        chunks
+    }
+
+    /// The failures so far, in the order in which they came.
+    #[must_use]
+    pub fn failures(&self) -> Vec<RemoteError> {
+        self.job.lock().shown.clone()
+    }
+}
+
+impl std::fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("id", &self.id())
+            .field("label", &self.label())
+            .field("progress", &self.progress())
+            .field("ready", &self.ready())
+            .finish()
+    }
+}

@@ -1,0 +1,11 @@
+//! A job on the client's side: what was sent, what came back.
+
+mod coverage;
+mod handle;
+mod run;
+mod state;
+
+
+pub use handle::{ChunkInfo, JobHandle, Progress};
+pub(crate) use run::RunResult;
+pub(crate) use state::{Ended, Job, JobPlan, JobSpec};

@@ -1,0 +1,149 @@
+//! Results as they came: a run of chunks at a time, decoded only when somebody asks.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use phalanx_proto::v1;
+
+use crate::codec::Slots;
+use crate::error::{RemoteError, RemoteErrorKind};
+
+/// One report.
+#[derive(Debug, Clone)]
+pub(crate) struct RunResult {
+    pub(crate) engine: u32,
+    pub(crate) attempt: u32,
+    pub(crate) first_chunk: u64,
+    pub(crate) chunk_count: u32,
+    pub(crate) chunk_len: u32,
+    pub(crate) element_first: u64,
+    pub(crate) received_ns: u64,
+    /// Offsets of the elements that this attempt ran, when not all.
+    pub(crate) only: Vec<u32>,
+    /// Elements without a value, by offset in the run, ascending.
+    pub(crate) failures: Vec<v1::ElementFailure>,
+    /// Offsets that this report does not settle, ascending: settled by another before, or to be tried again.
+    pub(crate) skip: Vec<u32>,
+    timings: Bytes,
+    stride: u32,
+    lens: Bytes,
+    data: Vec<Bytes>,
+}
+
+impl RunResult {
+    /// Takes a report with the parts that went ahead of it; `None` when its numbers contradict each other.
+    pub(crate) fn new(report: v1::Report, mut parts: Vec<Bytes>, received_ns: u64) -> Option<Self> {
+        let before: usize = parts.iter().map(Bytes::len).sum();
+        if before as u64 != report.data_before || report.timings.len() != report.chunk_count as usize * 16 {
+            return None;
+        }
+        if !report.data.is_empty() || parts.is_empty() {
+            parts.push(report.data);
+        }
+        let run = Self {
+            engine: report.engine,
+            attempt: report.attempt,
+            first_chunk: report.first_chunk,
+            chunk_count: report.chunk_count,
+            chunk_len: report.chunk_len,
+            element_first: report.element_first,
+            received_ns,
+            only: report.only,
+            failures: report.failures,
+            skip: Vec::new(),
+            timings: report.timings,
+            stride: report.stride,
+            lens: report.lens,
+            data: parts,
+        };
+        run.is_consistent().then_some(run)
+    }
+
+    fn is_consistent(&self) -> bool {
+        let count = self.count();
+        let total: u64 = if self.lens.is_empty() {
+            u64::from(self.stride) * count as u64
+        } else {
+            self.lens.chunks_exact(4).map(|n| u64::from(u32::from_le_bytes([n[0], n[1], n[2], n[3]]))).sum()
+        };
+        let here: u64 = self.data.iter().map(|d| d.len() as u64).sum();
+        let offsets_max = u64::from(self.chunk_len) * u64::from(self.chunk_count);
+        total == here
+            && (self.lens.is_empty() || self.lens.len() == count * 4)
+            && self.failures.iter().all(|f| u64::from(f.offset) < offsets_max)
+            && self.only.iter().all(|&o| u64::from(o) < offsets_max)
+    }
+
+    /// How many elements were run.
+    pub(crate) fn count(&self) -> usize {
+        if self.only.is_empty() { self.chunk_len as usize * self.chunk_count as usize } else { self.only.len() }
+    }
+
+    /// All elements from the first to the last, run or not.
+    pub(crate) fn elements(&self) -> Range<u64> {
+        self.element_first..self.element_first + u64::from(self.chunk_len) * u64::from(self.chunk_count)
+    }
+
+    /// The offset in the run of the i-th element that was run.
+    pub(crate) fn offset(&self, i: usize) -> u32 {
+        if self.only.is_empty() { i as u32 } else { self.only[i] }
+    }
+
+    /// Calls `each` with the number and bytes of every element that this report settles; with its failure if it has one.
+    pub(crate) fn for_each<E>(
+        &self,
+        mut each: impl FnMut(u64, Result<&[u8], RemoteError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let data = self.contiguous();
+        let mut slots = Slots::new(self.stride, &self.lens);
+        let mut failures = self.failures.iter().peekable();
+        for i in 0..self.count() {
+            let range = slots.next_range();
+            let offset = self.offset(i);
+            let failure = failures.next_if(|f| f.offset == offset);
+            if !self.skip.is_empty() && self.skip.binary_search(&offset).is_ok() {
+                continue;
+            }
+            let outcome = match failure {
+                Some(failure) => Err(self.error(failure)),
+                None => Ok(&data[range]),
+            };
+            each(self.element_first + u64::from(offset), outcome)?;
+        }
+        Ok(())
+    }
+
+    fn contiguous(&self) -> Cow<'_, [u8]> {
+        match self.data.as_slice() {
+            [one] => Cow::Borrowed(one),
+            many => Cow::Owned(many.concat()),
+        }
+    }
+
+    /// When the i-th chunk of the run started and completed, in unix nanoseconds.
+    pub(crate) fn timing(&self, i: usize) -> (u64, u64) {
+        let word = |at: usize| {
+            let bytes = self.timings[at..at + 8].try_into().expect("eight bytes");
+            u64::from_le_bytes(bytes)
+        };
+        (word(i * 16), word(i * 16 + 8))
+    }
+
+    /// The failures as errors of the job's elements.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = RemoteError> + '_ {
+        self.failures.iter().map(|f| self.error(f))
+    }
+
+    fn error(&self, f: &v1::ElementFailure) -> RemoteError {
+        RemoteError {
+            element: self.element_first + u64::from(f.offset),
+            engine: Some(self.engine),
+            attempt: self.attempt,
+            kind: RemoteErrorKind::from_wire(f.kind),
+            message: f.message.clone(),
+            location: f.location.clone(),
+            backtrace: f.backtrace.clone(),
+        }
+    }
+}

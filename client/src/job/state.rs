@@ -1,0 +1,303 @@
+//! A job's state: written by the session's thread, read by the user's.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use phalanx_proto::block::{block_range, chunk_count};
+use phalanx_proto::ids::JobId;
+use phalanx_proto::v1;
+
+use super::coverage::Coverage;
+use super::run::RunResult;
+use crate::codec::Elements;
+use crate::error::{Error, RemoteError, RemoteErrorKind};
+use crate::worker::{Function, now_ns};
+
+/// What a view asks for.
+pub(crate) struct JobSpec {
+    pub(crate) function: Function,
+    pub(crate) elements: Elements,
+    pub(crate) context: Bytes,
+    pub(crate) plan: JobPlan,
+    pub(crate) retries: u32,
+}
+
+/// Where elements go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JobPlan {
+    /// Wherever there is room; 0 is automatic.
+    Balanced { chunksize: u64 },
+    /// The i-th block of the elements on the i-th of these.
+    Direct { targets: Vec<u32> },
+}
+
+/// A job.
+pub(crate) struct Job {
+    /// This session's number for it.
+    pub(crate) key: u64,
+    pub(crate) id: JobId,
+    pub(crate) spec: JobSpec,
+    pub(crate) submitted_ns: u64,
+    pub(crate) submitted: Instant,
+    state: Mutex<State>,
+    /// Something came.
+    arrived: Condvar,
+    /// It has ended.
+    ended: Condvar,
+}
+
+/// What is known of it.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) runs: Vec<RunResult>,
+    pub(crate) coverage: Coverage,
+    /// Chunks that will have no report.
+    pub(crate) lost: Vec<Lost>,
+    /// Failures in the order in which they came, for showing; bounded.
+    pub(crate) shown: Vec<RemoteError>,
+    pub(crate) failed: u64,
+    pub(crate) chunks_done: u64,
+    pub(crate) attempts_lost: u64,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) received_ns: u64,
+    pub(crate) reconnects: u64,
+    parts: HashMap<(u64, u32), Vec<Bytes>>,
+    wakers: Vec<Waker>,
+}
+
+/// A chunk without a report.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    /// Its elements, but for those that an earlier attempt had settled.
+    pub(crate) elements: Vec<u64>,
+    pub(crate) error: RemoteError,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Ended {
+    Completed,
+    Failed(Error),
+}
+
+/// Failures kept for showing as they come; all are kept for the result.
+const SHOWN_MAX: usize = 1000;
+
+impl Job {
+    pub(crate) fn new(key: u64, spec: JobSpec) -> Self {
+        Self {
+            key,
+            id: JobId(uuid::Uuid::now_v7().as_u128()),
+            spec,
+            submitted_ns: now_ns(),
+            submitted: Instant::now(),
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            ended: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn elements(&self) -> u64 {
+        self.spec.elements.lens.count() as u64
+    }
+
+    /// How many chunks there are, when that is known beforehand.
+    pub(crate) fn chunks(&self) -> Option<u64> {
+        match &self.spec.plan {
+            JobPlan::Balanced { chunksize: 0 } => None,
+            JobPlan::Balanced { chunksize } => Some(chunk_count(self.elements(), *chunksize)),
+            JobPlan::Direct { targets } => Some((targets.len() as u64).min(self.elements())),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part of a large result.
+    pub(crate) fn on_part(&self, part: v1::ReportPart) {
+        self.lock().parts.entry((part.chunk, part.attempt)).or_default().push(part.data);
+    }
+
+    /// Results. Returns false when they make no sense.
+    pub(crate) fn on_report(&self, report: v1::Report) -> bool {
+        let mut state = self.lock();
+        let parts = state.parts.remove(&(report.first_chunk, report.attempt)).unwrap_or_default();
+        let retrying = report.retrying;
+        let Some(mut run) = RunResult::new(report, parts, now_ns()) else { return false };
+        if run.elements().end > self.elements() {
+            return false;
+        }
+        state.settle(&mut run, retrying);
+        state.received_ns = run.received_ns;
+        state.runs.push(run);
+        self.announce(state);
+        true
+    }
+
+    /// A chunk that will have no report.
+    pub(crate) fn on_failed(&self, failed: v1::ChunkFailed) {
+        let mut state = self.lock();
+        let error = RemoteError {
+            element: failed.element_first,
+            engine: Some(failed.engine),
+            attempt: failed.attempt,
+            kind: RemoteErrorKind::from_wire(failed.kind),
+            message: failed.message,
+            location: String::new(),
+            backtrace: String::new(),
+        };
+        let end = (failed.element_first.saturating_add(failed.elements)).min(self.elements());
+        let missing: Vec<u64> = (failed.element_first..end).filter(|&e| !state.coverage.contains(e)).collect();
+        for element in &missing {
+            state.coverage.insert(*element..element + 1);
+        }
+        state.failed += missing.len() as u64;
+        state.chunks_done += 1;
+        state.show(error.clone());
+        state.lost.push(Lost { elements: missing, error });
+        state.received_ns = now_ns();
+        self.announce(state);
+    }
+
+    /// An attempt was lost; its chunks go on elsewhere.
+    pub(crate) fn on_attempt_lost(&self, lost: &v1::AttemptLost) {
+        let mut state = self.lock();
+        state.attempts_lost += 1;
+        tracing::warn!(job = %self.id, engine = lost.engine, chunks = lost.chunks, "an attempt was lost: {}", lost.message);
+    }
+
+    /// The controller has ended it.
+    pub(crate) fn on_finished(&self, cancelled: bool) {
+        let complete = self.lock().coverage.covered() == self.elements();
+        self.end(match (cancelled, complete) {
+            (_, true) => Ended::Completed,
+            (true, false) => Ended::Failed(Error::Aborted),
+            (false, false) => Ended::Failed(Error::JobRefused("the controller ended it before all results were there".to_owned())),
+        });
+    }
+
+    /// It ends, unless it has.
+    pub(crate) fn end(&self, how: Ended) {
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            state.parts.clear();
+            state.ended = Some(how);
+        }
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.arrived.notify_all();
+        self.ended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends it when all its elements are settled, without waiting for the controller's word.
+    fn announce(&self, mut state: MutexGuard<'_, State>) {
+        if state.coverage.covered() == self.elements() && state.ended.is_none() {
+            drop(state);
+            self.end(Ended::Completed);
+            return;
+        }
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.arrived.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until it has ended; false when `timeout` passes first.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+        let state = self.lock();
+        match timeout {
+            None => {
+                drop(self.ended.wait_while(state, |s| s.ended.is_none()));
+                true
+            }
+            Some(timeout) => match self.ended.wait_timeout_while(state, timeout, |s| s.ended.is_none()) {
+                Ok((state, _)) => state.ended.is_some(),
+                Err(e) => e.into_inner().0.ended.is_some(),
+            },
+        }
+    }
+
+    /// Waits until more than `seen` runs are there, or it has ended, or for `timeout`.
+    pub(crate) fn wait_for_more(&self, seen: usize, timeout: Duration) -> MutexGuard<'_, State> {
+        let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= seen;
+        match self.arrived.wait_timeout_while(self.lock(), timeout, waiting) {
+            Ok((state, _)) => state,
+            Err(e) => e.into_inner().0,
+        }
+    }
+
+    /// Whether it has ended; else `waker` is woken at the next news.
+    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return true;
+        }
+        if !state.wakers.iter().any(|w| w.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
+        false
+    }
+
+    /// What is still to do, for a controller that does not know the job. With fixed chunks whole chunks are named.
+    pub(crate) fn remaining(&self) -> Vec<v1::Span> {
+        let n = self.elements();
+        let mut state = self.lock();
+        state.parts.clear();
+        state.reconnects += 1;
+        let gaps = state.coverage.gaps(n);
+        let JobPlan::Balanced { chunksize: 1.. } = self.spec.plan else {
+            return gaps.into_iter().map(|r| v1::Span { first: r.start, count: r.end - r.start }).collect();
+        };
+        let chunks = self.chunks().unwrap_or_default();
+        let open = (0..chunks).map(|i| block_range(n, chunks, i)).filter(|range| {
+            let at = gaps.partition_point(|gap| gap.end <= range.start);
+            gaps.get(at).is_some_and(|gap| gap.start < range.end)
+        });
+        open.map(|r| v1::Span { first: r.start, count: r.end - r.start }).collect()
+    }
+}
+
+impl State {
+    /// Counts what a run brings. What another report had settled before is left as it was.
+    fn settle(&mut self, run: &mut RunResult, retrying: bool) {
+        let range = run.elements();
+        let plain = run.only.is_empty() && !retrying;
+        if plain && !self.coverage.intersects(&range) {
+            self.coverage.insert(range);
+            self.failed += run.failures.len() as u64;
+        } else {
+            self.settle_each(run, retrying);
+        }
+        for error in run.errors().take(SHOWN_MAX) {
+            self.show(error);
+        }
+        if !retrying {
+            self.chunks_done += u64::from(run.chunk_count);
+        }
+    }
+
+    fn settle_each(&mut self, run: &mut RunResult, retrying: bool) {
+        for i in 0..run.count() {
+            let offset = run.offset(i);
+            let element = run.element_first + u64::from(offset);
+            let failed = run.failures.binary_search_by_key(&offset, |f| f.offset).is_ok();
+            if self.coverage.contains(element) || (failed && retrying) {
+                run.skip.push(offset);
+            } else {
+                self.coverage.insert(element..element + 1);
+                self.failed += u64::from(failed);
+            }
+        }
+    }
+
+    fn show(&mut self, error: RemoteError) {
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(error);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! One controller, many engines, your own functions on all of them.
+//!
+//! ```no_run
+//! use phalanx::{Auto, Client};
+//!
+//! fn main() -> phalanx::Result<()> {
+//!     phalanx::init(); // the first line of main: engines run this very program
+//!     let client = Client::local(4)?; // or Client::connect("nbserver")?
+//!
+//!     // Every engine at once, each with a namespace of its own:
+//!     let dview = client.direct_view(..);
+//!     println!("{:?}", dview.apply(|a: i64, b: i64| a * b, (5, 6)).get()?);
+//!
+//!     // Wherever there is room:
+//!     let lview = client.load_balanced_view();
+//!     let out = lview.map_async(|x: f64| x.sin(), (0..100_000).map(f64::from), Auto);
+//!     out.wait_interactive()?;
+//!     println!("the total calculation time is: {:?}", out.wall_time());
+//!     # #[cfg(feature = "hdf5")]
+//!     out.save("data/sines.h5")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - [`Client`] connects to a cluster, or starts one: [`Client::local`].
+//! - [`DirectView`] and [`LoadBalancedView`] run functions; [`AsyncResult`] and [`AsyncMapResult`] are what they
+//!   return at once: wait for them, `.await` them, iterate over them, ask how far they are, abort them.
+//! - Functions are plain functions and closures that capture nothing, for they travel as their place in this executable;
+//!   data goes along with [`LoadBalancedView::with`]. Values are any `serde` type; vectors and arrays of numbers travel raw.
+//! - [`Error`] says what happened, whose fault it is, and what to do.
+
+mod client;
+mod codec;
+mod error;
+mod job;
+mod local;
+mod program;
+mod progress;
+mod result;
+#[cfg(feature = "hdf5")]
+mod save;
+mod session;
+mod view;
+mod worker;
+
+pub use client::Client;
+pub use codec::{CodecError, Number, Value};
+pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
+pub use job::{ChunkInfo, JobHandle, Progress};
+pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
+#[cfg(feature = "hdf5")]
+pub use save::SaveOptions;
+pub use session::EngineInfo;
+pub use view::{
+    All, Auto, Chunksize, DirectView, DirectWith, Gather, LoadBalancedView, LoadBalancedWith, Many, One, Scatter, Shape,
+    Targets,
+};
+pub use worker::{Apply, Namespace, NamespaceError};
+
+/// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
+/// In the user's own process it does nothing.
+///
+/// ```no_run
+/// fn main() {
+///     phalanx::init();
+///     // …
+/// }
+/// ```
+pub fn init() {
+    worker::become_worker();
+}

@@ -1,0 +1,118 @@
+//! Showing a job's progress to a person, or to a log.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Result;
+use crate::job::{JobHandle, Progress};
+
+/// How often a terminal's bar is drawn anew, and how soon a failure shows.
+const REFRESH: Duration = Duration::from_millis(100);
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Failures that are shown one by one; the rest are counted.
+const FAILURES_SHOWN_MAX: usize = 20;
+
+/// Waits for the job and shows how it goes.
+pub(crate) fn show(handle: &JobHandle) -> Result<()> {
+    let bar = if stderr().is_terminal() { Some(bar()) } else { None };
+    let mut shown = 0;
+    let mut last_line = Instant::now();
+    loop {
+        let ended = handle.wait(Some(REFRESH));
+        let progress = handle.progress();
+        shown = show_failures(handle, shown, bar.as_ref());
+        if ended {
+            break;
+        }
+        match &bar {
+            Some(bar) => draw(bar, &progress),
+            None if last_line.elapsed() >= LINE_EVERY => {
+                last_line = Instant::now();
+                let _ = writeln!(stdout(), "{}", line(&progress, handle.elapsed()));
+            }
+            None => {}
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let mut text = line(&handle.progress(), handle.wall_time());
+    let _ = write!(text, "\ndone");
+    let _ = writeln!(stdout(), "{text}");
+    Ok(())
+}
+
+fn show_failures(handle: &JobHandle, shown: usize, bar: Option<&ProgressBar>) -> usize {
+    let failures = handle.failures();
+    for (i, failure) in failures.iter().enumerate().skip(shown) {
+        let text = match i.cmp(&FAILURES_SHOWN_MAX) {
+            std::cmp::Ordering::Less => failure.to_string(),
+            std::cmp::Ordering::Equal => "… further failures are counted, not shown".to_owned(),
+            std::cmp::Ordering::Greater => continue,
+        };
+        match bar {
+            Some(bar) => bar.println(text),
+            None => drop(writeln!(stderr(), "{text}")),
+        }
+    }
+    failures.len()
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:32.cyan} {pos}/{len} {msg} {elapsed}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style);
+    bar
+}
+
+fn draw(bar: &ProgressBar, p: &Progress) {
+    let (done, all, unit) = counted(p);
+    bar.set_length(all);
+    bar.set_position(done);
+    let failed = if p.elements_failed > 0 { format!("{unit}, {} failed,", p.elements_failed) } else { unit.to_owned() };
+    bar.set_message(failed);
+}
+
+/// What is counted: chunks ("tasks") where their number is known, else elements.
+fn counted(p: &Progress) -> (u64, u64, &'static str) {
+    match p.chunks {
+        Some(chunks) => (p.chunks_done, chunks, "tasks"),
+        None => (p.elements_done, p.elements, "elements"),
+    }
+}
+
+/// `500/500 tasks finished after    2 s`.
+fn line(p: &Progress, elapsed: Duration) -> String {
+    let (done, all, unit) = counted(p);
+    let width = all.to_string().len();
+    let mut text = format!("{done:>width$}/{all} {unit} finished after {:>4.0} s", elapsed.as_secs_f64());
+    if p.elements_failed > 0 {
+        let _ = write!(text, ", {} elements failed", p.elements_failed);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_look_like_the_notebooks() {
+        let mut p = Progress {
+            chunks_done: 500,
+            chunks: Some(500),
+            elements_done: 5000,
+            elements_failed: 0,
+            elements: 5000,
+            attempts_lost: 0,
+        };
+        assert_eq!(line(&p, Duration::from_millis(2300)), "500/500 tasks finished after    2 s");
+        (p.chunks, p.elements_failed) = (None, 3);
+        assert_eq!(line(&p, Duration::from_secs(100)), "5000/5000 elements finished after  100 s, 3 elements failed");
+    }
+}

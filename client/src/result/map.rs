@@ -1,0 +1,114 @@
+//! The result of a map: a value per element.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::completed::{AsCompleted, InOrder};
+use super::single::Ready;
+use super::{outcomes, values};
+use crate::error::{Error, RemoteError, Result};
+use crate::job::JobHandle;
+
+/// The values of a map, in the order of its elements: there at once, filled later.
+///
+/// It dereferences to [`JobHandle`] for progress, timings and `abort`. Dropping it lets the map go on.
+pub struct AsyncMapResult<R> {
+    handle: JobHandle,
+    #[cfg(feature = "hdf5")]
+    pub(crate) saver: crate::save::Saver<R>,
+    values: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn new(handle: JobHandle, saver: crate::save::Saver<R>) -> Self {
+        Self { handle, saver, values: PhantomData }
+    }
+
+    #[cfg(not(feature = "hdf5"))]
+    pub(crate) fn new(handle: JobHandle) -> Self {
+        Self { handle, values: PhantomData }
+    }
+
+    /// Waits for all values.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] with every element that failed; see [`results`](Self::results) for the values of the others.
+    pub fn get(&self) -> Result<Vec<R>> {
+        self.handle.job.wait(None);
+        values(&self.handle.job)
+    }
+
+    /// Waits for all values, at most for `timeout`. The work goes on afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and as [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<Vec<R>> {
+        if !self.handle.job.wait(Some(timeout)) {
+            return Err(Error::Timeout(timeout));
+        }
+        values(&self.handle.job)
+    }
+
+    /// Waits until the job has ended: every element's value or error. After an abort the elements that were
+    /// not run have an error that says so.
+    #[must_use]
+    pub fn results(&self) -> Vec<std::result::Result<R, RemoteError>> {
+        self.handle.job.wait(None);
+        outcomes(&self.handle.job)
+    }
+
+    /// The outcomes in order, each as soon as it is here.
+    #[must_use]
+    pub fn iter(&self) -> InOrder<R> {
+        InOrder::new(Arc::clone(&self.handle.job))
+    }
+
+    /// The outcomes with their indices, as they come.
+    #[must_use]
+    pub fn as_completed(&self) -> AsCompleted<R> {
+        AsCompleted::new(Arc::clone(&self.handle.job))
+    }
+}
+
+impl<R: DeserializeOwned + Send + 'static> IntoIterator for &AsyncMapResult<R> {
+    type Item = std::result::Result<R, RemoteError>;
+    type IntoIter = InOrder<R>;
+
+    fn into_iter(self) -> InOrder<R> {
+        self.iter()
+    }
+}
+
+impl<R> Deref for AsyncMapResult<R> {
+    type Target = JobHandle;
+
+    fn deref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
+impl<R> std::fmt::Debug for AsyncMapResult<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl<R: DeserializeOwned + Send + 'static> IntoFuture for AsyncMapResult<R> {
+    type Output = Result<Vec<R>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Vec<R>>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let job = Arc::clone(&self.handle.job);
+        Box::pin(async move {
+            Ready(Arc::clone(&job)).await;
+            values(&job)
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! The result of a call whose values belong together.
+
+use std::future::{Future, IntoFuture};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::job::{Job, JobHandle};
+
+type Assemble<T> = Arc<dyn Fn(&Job) -> Result<T> + Send + Sync>;
+
+/// The result of `apply`, `execute`, `push`, `pull`, `scatter` or `gather`: there at once, filled later.
+///
+/// It dereferences to [`JobHandle`] for progress, timings and `abort`. Dropping it lets the call go on.
+pub struct AsyncResult<T> {
+    handle: JobHandle,
+    assemble: Assemble<T>,
+}
+
+impl<T> AsyncResult<T> {
+    pub(crate) fn new(handle: JobHandle, assemble: impl Fn(&Job) -> Result<T> + Send + Sync + 'static) -> Self {
+        Self { handle, assemble: Arc::new(assemble) }
+    }
+
+    /// Waits for the value.
+    ///
+    /// # Errors
+    /// What went wrong: in the function ([`Error::Remote`]), on the way there or back.
+    pub fn get(&self) -> Result<T> {
+        self.handle.job.wait(None);
+        (self.assemble)(&self.handle.job)
+    }
+
+    /// Waits for the value, at most for `timeout`. The work goes on afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], and as [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T> {
+        if !self.handle.job.wait(Some(timeout)) {
+            return Err(Error::Timeout(timeout));
+        }
+        (self.assemble)(&self.handle.job)
+    }
+}
+
+impl<T> Deref for AsyncResult<T> {
+    type Target = JobHandle;
+
+    fn deref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
+impl<T> std::fmt::Debug for AsyncResult<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+/// Waits for a job without blocking a thread.
+pub(super) struct Ready(pub(super) Arc<Job>);
+
+impl Future for Ready {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.poll_ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for AsyncResult<T> {
+    type Output = Result<T>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            Ready(Arc::clone(&self.handle.job)).await;
+            (self.assemble)(&self.handle.job)
+        })
+    }
+}

@@ -1,0 +1,298 @@
+//! The thread that holds the connection.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind, cluster_client::ClusterClient};
+use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
+use phalanx_proto::host;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use super::upload::{self, Outgoing};
+use super::{Command, Engines, FileSource};
+use crate::error::Error;
+use crate::job::{Ended, Job, JobPlan};
+use crate::program::this_program;
+
+/// Messages that wait for the connection; when it is full, uploads wait.
+const OUTGOING_MAX: usize = 32;
+/// Between two attempts to reach a controller that went away.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(3);
+
+struct Io {
+    source: FileSource,
+    commands: mpsc::UnboundedReceiver<Command>,
+    jobs: Arc<DashMap<u64, Arc<Job>>>,
+    engines: Arc<Engines>,
+}
+
+/// An established session.
+struct Link {
+    outgoing: Outgoing,
+    events: Streaming<ClientEvent>,
+    channel: Channel,
+}
+
+/// Why a session ended.
+enum Over {
+    /// The client was closed.
+    Closed,
+    /// The connection was lost, and may come back.
+    Lost(String),
+    /// The controller will not have this client.
+    Refused(Error),
+}
+
+pub(super) fn spawn(
+    source: FileSource,
+    commands: mpsc::UnboundedReceiver<Command>,
+    jobs: Arc<DashMap<u64, Arc<Job>>>,
+    engines: Arc<Engines>,
+    tell: SyncSender<Result<(), Error>>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let io = Io { source, commands, jobs, engines };
+    std::thread::Builder::new().name("phalanx-client".into()).spawn(move || runtime.block_on(io.run(tell)))
+}
+
+impl Io {
+    async fn run(mut self, tell: SyncSender<Result<(), Error>>) {
+        let error = match self.connect().await {
+            Ok(link) => {
+                let _ = tell.send(Ok(()));
+                self.keep(link).await
+            }
+            Err(Over::Refused(e)) => {
+                let _ = tell.send(Err(e.clone()));
+                e
+            }
+            Err(Over::Lost(e)) => {
+                let _ = tell.send(Err(Error::Connect(e.clone())));
+                Error::Connect(e)
+            }
+            Err(Over::Closed) => Error::Closed,
+        };
+        self.engines.close();
+        self.commands.close();
+        for job in self.jobs.iter() {
+            job.end(Ended::Failed(error.clone()));
+        }
+        self.jobs.clear();
+    }
+
+    /// Serves, and comes back when the controller does; returns why it ended.
+    async fn keep(&mut self, mut link: Link) -> Error {
+        loop {
+            match self.serve(link).await {
+                Over::Closed => return Error::Closed,
+                Over::Refused(e) => return e,
+                Over::Lost(why) => {
+                    tracing::warn!("the connection to the controller was lost: {why}; trying again");
+                    self.engines.reset(Vec::new());
+                    self.end_direct(&why);
+                }
+            }
+            link = match self.reconnect().await {
+                Ok(link) => link,
+                Err(e) => return e,
+            };
+            self.resubmit(&link.outgoing);
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Link, Over> {
+        let file = (self.source)().map_err(Over::Lost)?;
+        let program = this_program().map_err(Over::Lost)?;
+        let host_id = host::id();
+        let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
+        let mut client = ClusterClient::new(connected.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+        let peer = v1::Peer {
+            protocol: PROTOCOL_VERSION,
+            version: VERSION.to_owned(),
+            host: host::name(),
+            host_id,
+            pid: std::process::id(),
+        };
+        let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
+        outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
+        let reply = client.session(ReceiverStream::new(messages)).await.map_err(|e| status(&e))?;
+        let mut events = reply.into_inner();
+        match events.message().await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
+            Some(Kind::Welcome(welcome)) => self.engines.reset(welcome.engines),
+            Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),
+            other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
+        }
+        Ok(Link { outgoing, events, channel: connected.channel })
+    }
+
+    async fn reconnect(&mut self) -> Result<Link, Error> {
+        let mut backoff = BACKOFF_MIN;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(backoff) => {}
+                closed = self.hold() => {
+                    if closed { return Err(Error::Closed); }
+                }
+            }
+            match self.connect().await {
+                Ok(link) => return Ok(link),
+                Err(Over::Refused(e)) => return Err(e),
+                Err(Over::Closed) => return Err(Error::Closed),
+                Err(Over::Lost(why)) => tracing::debug!("the controller is not back yet: {why}"),
+            }
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    /// While there is no connection: jobs wait in the map, direct ones end. True when the client is closed.
+    async fn hold(&mut self) -> bool {
+        loop {
+            match self.commands.recv().await {
+                None | Some(Command::Close) => return true,
+                Some(Command::Submit(job)) => {
+                    if matches!(job.spec.plan, JobPlan::Direct { .. }) {
+                        job.end(Ended::Failed(Error::ControllerLost("it is not back yet".to_owned())));
+                        self.jobs.remove(&job.key);
+                    }
+                }
+                Some(Command::Cancel(job)) => {
+                    self.jobs.remove(&job);
+                }
+            }
+        }
+    }
+
+    fn end_direct(&self, why: &str) {
+        self.jobs.retain(|_, job| {
+            let direct = matches!(job.spec.plan, JobPlan::Direct { .. });
+            if direct {
+                job.end(Ended::Failed(Error::ControllerLost(why.to_owned())));
+            }
+            !direct
+        });
+    }
+
+    fn resubmit(&self, outgoing: &Outgoing) {
+        let mut jobs: Vec<_> = self.jobs.iter().map(|job| Arc::clone(&job)).collect();
+        jobs.sort_by_key(|job| job.key);
+        for job in jobs {
+            tokio::spawn(upload::submit(job, outgoing.clone(), true));
+        }
+    }
+
+    async fn serve(&mut self, mut link: Link) -> Over {
+        loop {
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    None | Some(Command::Close) => return Over::Closed,
+                    Some(Command::Submit(job)) => submit(job, &link.outgoing),
+                    Some(Command::Cancel(job)) => {
+                        self.jobs.remove(&job);
+                        let outgoing = link.outgoing.clone();
+                        tokio::spawn(async move { outgoing.send(upload::cancel(job)).await });
+                    }
+                },
+                event = link.events.message() => match event {
+                    Ok(Some(ClientEvent { kind: Some(event) })) => {
+                        if let Err(over) = self.on_event(event, &link.channel) {
+                            return over;
+                        }
+                    }
+                    Ok(Some(ClientEvent { kind: None })) => {}
+                    Ok(None) => return Over::Lost("the controller closed it".to_owned()),
+                    Err(e) => return status(&e),
+                },
+            }
+        }
+    }
+
+    fn on_event(&self, event: Kind, channel: &Channel) -> Result<(), Over> {
+        let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
+        match event {
+            Kind::Part(part) => {
+                if let Some(job) = job(part.job) {
+                    job.on_part(part);
+                }
+            }
+            Kind::Report(report) => {
+                let key = report.job;
+                if let Some(job) = job(key)
+                    && !job.on_report(report)
+                {
+                    return Err(Over::Lost(format!("results of job {} contradict themselves", job.id)));
+                }
+            }
+            Kind::Failed(failed) => {
+                if let Some(job) = job(failed.job) {
+                    job.on_failed(failed);
+                }
+            }
+            Kind::Lost(lost) => {
+                if let Some(job) = job(lost.job) {
+                    job.on_attempt_lost(&lost);
+                }
+            }
+            Kind::Finished(finished) => {
+                if let Some((_, job)) = self.jobs.remove(&finished.job) {
+                    job.on_finished(finished.cancelled);
+                }
+            }
+            Kind::Refused(refused) => {
+                if let Some((_, job)) = self.jobs.remove(&refused.job) {
+                    job.end(Ended::Failed(refusal(&refused, &self.engines)));
+                }
+            }
+            Kind::Engines(change) => self.engines.change(change),
+            Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(channel.clone()))),
+            Kind::Goodbye(bye) => return Err(goodbye(bye)),
+            Kind::Accepted(_) | Kind::Welcome(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Small jobs go out at once, in one piece; others take their time beside them.
+fn submit(job: Arc<Job>, outgoing: &Outgoing) {
+    if let Some(messages) = upload::small(&job, false)
+        && let Ok(permits) = outgoing.try_reserve_many(messages.len())
+    {
+        permits.zip(messages).for_each(|(permit, message)| permit.send(message));
+        return;
+    }
+    tokio::spawn(upload::submit(job, outgoing.clone(), false));
+}
+
+fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {
+    match refused.code() {
+        Refusal::NoEngines => Error::NoEngines,
+        Refusal::UnknownEngine if engines.ids().is_empty() => Error::NoEngines,
+        _ => Error::JobRefused(refused.message.clone()),
+    }
+}
+
+fn goodbye(bye: v1::Goodbye) -> Over {
+    match bye.code() {
+        Refusal::Shutdown => Over::Lost(bye.message),
+        _ => Over::Refused(Error::Refused(bye.message)),
+    }
+}
+
+fn status(status: &tonic::Status) -> Over {
+    match status.code() {
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
+            Over::Refused(Error::Refused(status.message().to_owned()))
+        }
+        _ => Over::Lost(status.message().to_owned()),
+    }
+}

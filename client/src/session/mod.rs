@@ -1,0 +1,113 @@
+//! The client's connection: a thread of its own runs it, every view and result uses it.
+//!
+//! ```text
+//! user's threads ── commands ──▶ I/O thread ── gRPC ──▶ controller
+//!        ▲                            │
+//!        └──── jobs' states ◀─────────┘ reports, failures, engines that come and go
+//! ```
+//!
+//! When the controller goes away, the thread keeps trying; once it is back, balanced jobs are submitted again for what is
+//! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
+
+mod connection;
+mod engines;
+mod upload;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use dashmap::DashMap;
+use phalanx_profile::ConnectionFile;
+use tokio::sync::mpsc;
+
+pub use engines::EngineInfo;
+pub(crate) use engines::Engines;
+
+use crate::error::{Error, Result};
+use crate::job::{Ended, Job, JobSpec};
+
+/// How the connection file is found, at every attempt anew.
+pub(crate) type FileSource = Box<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send>;
+
+/// A command to the I/O thread. Each job gives rise to at most two, so the jobs' bound bounds the queue.
+pub(crate) enum Command {
+    Submit(Arc<Job>),
+    Cancel(u64),
+    Close,
+}
+
+/// The most jobs that may be under way.
+const JOBS_MAX: usize = 100_000;
+
+/// The connection, as the user's threads see it.
+pub(crate) struct Session {
+    commands: mpsc::UnboundedSender<Command>,
+    jobs: Arc<DashMap<u64, Arc<Job>>>,
+    engines: Arc<Engines>,
+    next_job: AtomicU64,
+}
+
+impl Session {
+    /// Connects, and waits until the controller has answered.
+    pub(crate) fn open(source: FileSource) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (jobs, engines) = (Arc::new(DashMap::new()), Arc::new(Engines::default()));
+        let (tell, first) = std::sync::mpsc::sync_channel(1);
+        let thread = connection::spawn(source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell)
+            .map_err(|e| Error::Connect(format!("no thread for the connection: {e}")))?;
+        match first.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(e),
+            Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
+        }
+        let session = Arc::new(Self { commands, jobs, engines, next_job: AtomicU64::new(1) });
+        Ok((session, thread))
+    }
+
+    /// Sends a job off. What is wrong with it shows when its result is asked for.
+    pub(crate) fn submit(&self, spec: JobSpec) -> Arc<Job> {
+        let key = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let job = Arc::new(Job::new(key, spec));
+        if job.elements() == 0 {
+            job.end(Ended::Completed);
+            return job;
+        }
+        if self.jobs.len() >= JOBS_MAX {
+            job.end(Ended::Failed(Error::JobRefused(format!("{JOBS_MAX} jobs are under way already; wait for some"))));
+            return job;
+        }
+        self.jobs.insert(key, Arc::clone(&job));
+        if self.commands.send(Command::Submit(Arc::clone(&job))).is_err() {
+            self.jobs.remove(&key);
+            job.end(Ended::Failed(Error::Closed));
+        }
+        job
+    }
+
+    /// A job that cannot even be sent.
+    pub(crate) fn stillborn(&self, spec: JobSpec, error: Error) -> Arc<Job> {
+        let job = Arc::new(Job::new(0, spec));
+        job.end(Ended::Failed(error));
+        job
+    }
+
+    pub(crate) fn cancel(&self, job: &Job) {
+        if self.jobs.contains_key(&job.key) {
+            // When the thread has ended, so have all jobs.
+            let _ = self.commands.send(Command::Cancel(job.key));
+        }
+    }
+
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    pub(crate) fn host_of(&self, engine: u32) -> Option<String> {
+        self.engines.host_of(engine)
+    }
+
+    pub(crate) fn close(&self) {
+        let _ = self.commands.send(Command::Close);
+    }
+}

@@ -1,0 +1,135 @@
+//! Jobs and programs on their way to the controller, in parts, with back-pressure.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use phalanx_proto::limits::PART_BYTES;
+use phalanx_proto::v1::{self, ClientMessage, client_message::Kind, cluster_client::ClusterClient};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use crate::job::{Job, JobPlan};
+use crate::program::{IMAGE, this_program};
+
+/// The way out to the controller.
+pub(super) type Outgoing = mpsc::Sender<ClientMessage>;
+
+fn message(kind: Kind) -> ClientMessage {
+    ClientMessage { kind: Some(kind) }
+}
+
+pub(super) fn hello(hello: v1::ClientHello) -> ClientMessage {
+    message(Kind::Hello(hello))
+}
+
+pub(super) fn cancel(job: u64) -> ClientMessage {
+    message(Kind::Cancel(v1::Cancel { job }))
+}
+
+/// Everything a small job sends; larger ones are sent by [`submit`].
+pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
+    let elements = &job.spec.elements;
+    if job.spec.context.len() + elements.data.len() > PART_BYTES || elements.lens.each().len() > PART_BYTES / 4 {
+        return None;
+    }
+    let mut messages = vec![submission(job, again)];
+    if !job.spec.context.is_empty() {
+        messages.push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
+    }
+    if !elements.data.is_empty() || elements.lens.varying() {
+        messages.push(segment(job, elements.lens.packed(), elements.data.clone()));
+    }
+    Some(messages)
+}
+
+/// Sends a job of any size. It ends early when the connection does.
+pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
+    if outgoing.send(submission(&job, again)).await.is_err() {
+        return;
+    }
+    for data in parts(&job.spec.context) {
+        if outgoing.send(message(Kind::Context(v1::ContextPart { job: job.key, data }))).await.is_err() {
+            return;
+        }
+    }
+    let elements = &job.spec.elements;
+    let mut lens = parts(&elements.lens.packed()).collect::<Vec<_>>().into_iter();
+    let mut data = parts(&elements.data).collect::<Vec<_>>().into_iter();
+    loop {
+        let (lens, data) = (lens.next(), data.next());
+        if lens.is_none() && data.is_none() {
+            return;
+        }
+        let next = segment(&job, lens.unwrap_or_default(), data.unwrap_or_default());
+        if outgoing.send(next).await.is_err() {
+            return;
+        }
+        if job.lock().ended.is_some() {
+            // Aborted: the controller does not want the rest.
+            return;
+        }
+    }
+}
+
+fn parts(whole: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
+    (0..whole.len()).step_by(PART_BYTES).map(|at| whole.slice(at..(at + PART_BYTES).min(whole.len())))
+}
+
+fn segment(job: &Job, lens: Bytes, data: Bytes) -> ClientMessage {
+    message(Kind::Segment(v1::Segment { job: job.key, lens, data }))
+}
+
+fn submission(job: &Job, again: bool) -> ClientMessage {
+    let spec = &job.spec;
+    let plan = match &spec.plan {
+        JobPlan::Balanced { chunksize } => {
+            let remaining = if again { job.remaining() } else { Vec::new() };
+            v1::submit::Plan::Balanced(v1::BalancedPlan { chunksize: *chunksize, remaining })
+        }
+        JobPlan::Direct { targets } => v1::submit::Plan::Direct(v1::DirectPlan { targets: targets.clone() }),
+    };
+    message(Kind::Submit(v1::Submit {
+        job: job.key,
+        id: Bytes::copy_from_slice(&job.id.to_bytes()),
+        entry: spec.function.entry,
+        label: spec.function.label.to_owned(),
+        elements: job.elements(),
+        stride: spec.elements.lens.stride(),
+        varying: spec.elements.lens.varying(),
+        retries: spec.retries,
+        context_len: spec.context.len() as u64,
+        plan: Some(plan),
+    }))
+}
+
+/// Sends this executable.
+pub(super) async fn program(channel: Channel) {
+    if let Err(e) = try_program(channel).await {
+        tracing::error!("this program could not be sent to the controller: {e}");
+    }
+}
+
+async fn try_program(channel: Channel) -> Result<(), String> {
+    let program = this_program()?;
+    let mut file = tokio::fs::File::open(IMAGE).await.map_err(|e| e.to_string())?;
+    let (tx, rx) = mpsc::channel(4);
+    let sending = tokio::spawn(async move {
+        let mut first = Some(program);
+        loop {
+            let mut data = Vec::with_capacity(PART_BYTES);
+            match (&mut file).take(PART_BYTES as u64).read_to_end(&mut data).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(e) => return Err(e.to_string()),
+            }
+            if tx.send(v1::ProgramPiece { program: first.take(), data: data.into() }).await.is_err() {
+                return Ok(());
+            }
+        }
+    });
+    let mut client = ClusterClient::new(channel);
+    client.upload_program(ReceiverStream::new(rx)).await.map_err(|e| e.message().to_owned())?;
+    sending.await.map_err(|e| e.to_string())?
+}

@@ -1,0 +1,337 @@
+//! Wherever there is room.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
+
+use super::chunksize::Chunksize;
+use super::shape::{One, Shape};
+use super::{context, encoded, map_result, submit};
+use crate::codec::{ElementsBuilder, Number, Value};
+use crate::error::{Error, Result};
+use crate::job::{JobPlan, JobSpec};
+use crate::result::{AsyncMapResult, AsyncResult};
+use crate::session::Session;
+use crate::worker::{self, Apply, Function};
+
+/// Work for whichever engine is free: a map's elements go out in chunks while the job runs, so that an engine that is
+/// done early takes more.
+///
+/// ```no_run
+/// use phalanx::{Auto, Client};
+///
+/// fn main() -> phalanx::Result<()> {
+///     phalanx::init();
+///     let client = Client::local(4)?;
+///     let lview = client.load_balanced_view();
+///     let out = lview.map_async(|x: f64| x.sqrt(), (0..1000).map(f64::from), Auto);
+///     out.wait_interactive()?;
+///     println!("{:?} after {:?}", &out.get()?[..3], out.wall_time());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct LoadBalancedView {
+    session: Arc<Session>,
+    retries: u32,
+}
+
+impl LoadBalancedView {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self { session, retries: 0 }
+    }
+
+    /// Elements whose function fails are tried again, up to `retries` times, on another engine if one is free. (Engines and workers
+    /// that are lost do not count: their chunks always move on, within the controller's limit.)
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// let lview = client.load_balanced_view().retries(3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// The same view with a value that goes along: functions get a reference to it as their first argument. It is encoded once
+    /// per call and sent once per worker.
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let weights = vec![0.5, 0.25];
+    /// let out = client
+    ///     .load_balanced_view()
+    ///     .with(weights)
+    ///     .map_sync(|w: &Vec<f64>, (a, b): (f64, f64)| w[0] * a + w[1] * b, [(1.0, 2.0), (3.0, 4.0)], Auto)?;
+    /// assert_eq!(out, [1.0, 2.5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with<C: Value + Sync>(&self, value: C) -> LoadBalancedWith<C> {
+        LoadBalancedWith { view: self.clone(), value: Arc::new(value) }
+    }
+
+    /// `f` of every item, in chunks of `chunksize` items ([`Auto`](crate::Auto) or a number). Returns at once.
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let out = client.load_balanced_view().map_async(|(a, b): (i64, i64)| a * b, [(5, 8), (6, 9)], Auto);
+    /// for value in &out {
+    ///     println!("{}", value?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    where
+        F: Fn(A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        let _ = f;
+        let spec = self.map_spec(worker::map::<F, A, R>(), items, chunksize.into());
+        map_result::<A, R>(submit(&self.session, spec))
+    }
+
+    /// [`map_async`](Self::map_async), waited for.
+    ///
+    /// # Errors
+    /// As [`AsyncMapResult::get`].
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// assert_eq!(client.load_balanced_view().map_sync(|x: i32| x + 1, 0..3, Auto)?, [1, 2, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> Result<Vec<R>>
+    where
+        F: Fn(A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        self.map_async(f, items, chunksize).get()
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that can fail: an `Err` is a failure of its element, which `retries` tries
+    /// again and `get` reports; the other elements keep their values.
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let lview = client.load_balanced_view().retries(1);
+    /// let out = lview.try_map_async(|s: String| s.parse::<f64>(), ["1.5".to_owned(), "x".to_owned()], Auto);
+    /// assert!(out.get().unwrap_err().to_string().contains("invalid float literal"));
+    /// assert_eq!(out.results()[0], Ok(1.5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_map_async<F, A, R, E>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> AsyncMapResult<R>
+    where
+        F: Fn(A) -> std::result::Result<R, E> + Copy + 'static,
+        A: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        let spec = self.map_spec(worker::try_map::<F, A, R, E>(), items, chunksize.into());
+        map_result::<A, R>(submit(&self.session, spec))
+    }
+
+    /// `f` of every row of a two-dimensional array of numbers. Engines see rows as views of what arrived, without a copy.
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # use ndarray::Array2;
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let scenarios = Array2::<f64>::ones((5000, 3));
+    /// let sums = client.load_balanced_view().map_rows(|row| row.sum(), &scenarios, 10).get()?;
+    /// assert_eq!(sums[0], 3.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_rows<F, T, S, R>(&self, f: F, rows: &ArrayBase<S, Ix2>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    where
+        F: Fn(ArrayView1<'_, T>) -> R + Copy + 'static,
+        T: Number + Value,
+        S: Data<Elem = T>,
+        R: Value,
+    {
+        let _ = f;
+        let spec = self.rows_spec(worker::map_rows::<F, T, R>().map_err(Error::from), rows, chunksize.into());
+        map_result::<Vec<T>, R>(submit(&self.session, spec))
+    }
+
+    /// `f(arguments…)` on whichever engine is free.
+    ///
+    /// ```no_run
+    /// # use phalanx::Client;
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// assert_eq!(client.load_balanced_view().apply(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn apply<F, Args>(&self, f: F, args: Args) -> AsyncResult<F::Output>
+    where
+        F: Apply<Args> + Copy + 'static,
+        F::Output: Value,
+        Args: Value,
+    {
+        let _ = f;
+        let spec = worker::apply::<F, Args>().map_err(Error::from).and_then(|function| {
+            let mut element = ElementsBuilder::default();
+            element.push_with(|_| ())?;
+            self.spec(function, element, context(&args)?, Chunksize::Elements(1))
+        });
+        AsyncResult::new(submit(&self.session, spec), |job| Ok(One::shaped(crate::result::values(job)?)))
+    }
+
+    fn map_spec<A: Value>(
+        &self,
+        function: std::result::Result<Function, worker::BadEntry>,
+        items: impl IntoIterator<Item = A>,
+        chunksize: Chunksize,
+    ) -> Result<JobSpec> {
+        let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
+        let (function, elements) = (function?, encoded(items)?);
+        Ok(JobSpec { function, elements, context: Bytes::new(), plan, retries: self.retries })
+    }
+
+    fn rows_spec<T: Number, S: Data<Elem = T>>(
+        &self,
+        function: Result<Function>,
+        rows: &ArrayBase<S, Ix2>,
+        chunksize: Chunksize,
+    ) -> Result<JobSpec> {
+        let mut elements = ElementsBuilder::with_capacity(rows.len() * size_of::<T>() / 8);
+        for row in rows.rows() {
+            elements.push_with(|out| match row.as_slice() {
+                Some(numbers) => out.extend_from_slice(bytemuck::cast_slice(numbers)),
+                None => row.iter().for_each(|x| out.extend_from_slice(bytemuck::bytes_of(x))),
+            })?;
+        }
+        self.spec(function?, elements, Bytes::new(), chunksize)
+    }
+
+    fn spec(&self, function: Function, elements: ElementsBuilder, context: Bytes, chunksize: Chunksize) -> Result<JobSpec> {
+        let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
+        Ok(JobSpec { function, elements: elements.finish(), context, plan, retries: self.retries })
+    }
+}
+
+/// A [`LoadBalancedView`] with a value that goes along; see [`LoadBalancedView::with`].
+#[derive(Clone)]
+pub struct LoadBalancedWith<C> {
+    view: LoadBalancedView,
+    value: Arc<C>,
+}
+
+impl<C: Value + Sync> LoadBalancedWith<C> {
+    /// `f(&value, item)` of every item; otherwise as [`LoadBalancedView::map_async`].
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let out = client.load_balanced_view().with(3).map_async(|k: &i32, x: i32| k * x, 0..4, Auto);
+    /// assert_eq!(out.get()?, [0, 3, 6, 9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        let _ = f;
+        let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, chunksize.into());
+        map_result::<A, R>(submit(&self.view.session, self.along(spec)))
+    }
+
+    /// [`map_async`](Self::map_async), waited for.
+    ///
+    /// # Errors
+    /// As [`AsyncMapResult::get`].
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let out = client.load_balanced_view().with(3).map_sync(|k: &i32, x: i32| k * x, 0..4, Auto)?;
+    /// assert_eq!(out, [0, 3, 6, 9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> Result<Vec<R>>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        self.map_async(f, items, chunksize).get()
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that can fail; see [`LoadBalancedView::try_map_async`].
+    ///
+    /// ```no_run
+    /// # use phalanx::{Auto, Client};
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = Client::local(2)?;
+    /// let least = client.load_balanced_view().with(2);
+    /// let out = least.try_map_async(|min: &i32, x: i32| if x < *min { Err("too small") } else { Ok(x) }, 0..4, Auto);
+    /// assert_eq!(out.results().iter().filter(|r| r.is_ok()).count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_map_async<F, A, R, E>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> AsyncMapResult<R>
+    where
+        F: Fn(&C, A) -> std::result::Result<R, E> + Copy + 'static,
+        A: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        let spec = self.view.map_spec(worker::try_map_with::<F, C, A, R, E>(), items, chunksize.into());
+        map_result::<A, R>(submit(&self.view.session, self.along(spec)))
+    }
+
+    fn along(&self, spec: Result<JobSpec>) -> Result<JobSpec> {
+        let spec = spec?;
+        Ok(JobSpec { context: context(&*self.value)?, ..spec })
+    }
+}

@@ -1,0 +1,379 @@
+//! Every engine at once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::array::{Gather, Scatter};
+use super::direct_with::DirectWith;
+use super::shape::Shape;
+use super::{context, encoded, map_result, submit};
+use crate::codec::{Elements, ElementsBuilder, Value};
+use crate::error::{Error, Result};
+use crate::job::{JobHandle, JobPlan, JobSpec};
+use crate::result::{AsyncMapResult, AsyncResult};
+use crate::session::Session;
+use crate::worker::{self, Apply, BadEntry, Function, Namespace};
+
+/// How a view finds its engines.
+#[derive(Clone)]
+pub(super) enum Engines {
+    /// Those there were when the view was made, or why there were none.
+    Frozen(Result<Vec<u32>>),
+    /// Those there are at each call.
+    Dynamic,
+}
+
+/// A view of certain engines: every call runs on each of them, in their own namespaces.
+///
+/// Work is never moved: when an engine is lost, its part of a call fails with an error that says so.
+///
+/// ```no_run
+/// use phalanx::Client;
+///
+/// fn main() -> phalanx::Result<()> {
+///     phalanx::init();
+///     let client = Client::local(4)?;
+///     let dview = client.direct_view(..);
+///     assert_eq!(dview.apply(|a: i64, b: i64| a * b, (5, 6)).get()?, [30, 30, 30, 30]);
+///     assert_eq!(dview.map_sync(|(a, b)| a * b, [(5, 8), (6, 9), (7, 10), (8, 11)])?, [40, 54, 70, 88]);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct DirectView<S: Shape> {
+    pub(super) session: Arc<Session>,
+    engines: Engines,
+    shape: std::marker::PhantomData<S>,
+}
+
+impl<S: Shape> DirectView<S> {
+    pub(crate) fn frozen(session: Arc<Session>, engines: Result<Vec<u32>>) -> Self {
+        Self { session, engines: Engines::Frozen(engines), shape: std::marker::PhantomData }
+    }
+
+    pub(crate) fn dynamic(session: Arc<Session>) -> Self {
+        Self { session, engines: Engines::Dynamic, shape: std::marker::PhantomData }
+    }
+
+    /// The ids of its engines.
+    ///
+    /// # Errors
+    /// [`Error::NoEngines`], [`Error::UnknownEngine`].
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).targets()?, [0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn targets(&self) -> Result<Vec<u32>> {
+        match &self.engines {
+            Engines::Frozen(engines) => engines.clone(),
+            Engines::Dynamic => {
+                let ids = self.session.engines().ids();
+                if ids.is_empty() { Err(Error::NoEngines) } else { Ok(ids) }
+            }
+        }
+    }
+
+    /// The same view with a value that goes along: functions of `map` and `apply` get a reference to it first.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).with(10).map_sync(|k: &i32, x: i32| k * x, 0..4)?, [0, 10, 20, 30]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with<C: Value + Sync>(&self, value: C) -> DirectWith<S, C> {
+        DirectWith::new(self.clone(), value)
+    }
+
+    /// `f(arguments…)` on every engine.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).apply(|a: i64, b: i64| a * b, (5, 6)).get()?, [30, 30]);
+    /// assert_eq!(client.direct_view(0).apply(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn apply<F, Args>(&self, f: F, args: Args) -> AsyncResult<S::Of<F::Output>>
+    where
+        F: Apply<Args> + Copy + 'static,
+        F::Output: Value,
+        Args: Value,
+    {
+        let _ = f;
+        self.on_each(worker::apply::<F, Args>(), || Ok(context(&args)?))
+    }
+
+    /// [`apply`](Self::apply), waited for.
+    ///
+    /// # Errors
+    /// As [`AsyncResult::get`].
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).apply_sync(|| 2 + 2, ())?, [4, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn apply_sync<F, Args>(&self, f: F, args: Args) -> Result<S::Of<F::Output>>
+    where
+        F: Apply<Args> + Copy + 'static,
+        F::Output: Value,
+        Args: Value,
+    {
+        self.apply(f, args).get()
+    }
+
+    /// `f` of every item: each engine gets one block of neighbouring items.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// let out = client.direct_view(..).map_async(|x: f64| x * x, [1.0, 2.0, 3.0]);
+    /// assert_eq!(out.get()?, [1.0, 4.0, 9.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>) -> AsyncMapResult<R>
+    where
+        F: Fn(A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        let _ = f;
+        let spec = self.map_spec(worker::map::<F, A, R>(), items, || Ok(Bytes::new()));
+        map_result::<A, R>(submit(&self.session, spec))
+    }
+
+    /// [`map_async`](Self::map_async), waited for.
+    ///
+    /// # Errors
+    /// As [`AsyncMapResult::get`].
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).map_sync(|(a, b)| a * b, [(5, 8), (6, 9)])?, [40, 54]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>) -> Result<Vec<R>>
+    where
+        F: Fn(A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        self.map_async(f, items).get()
+    }
+
+    /// Runs `f` on every engine with its namespace: names set there stay for later calls.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// # let dview = client.direct_view(..);
+    /// dview.push("k", &3.0).get()?;
+    /// dview.execute(|ns| { let k = *ns.at::<f64>("k"); ns.set("k2", k * k); }).get()?;
+    /// assert_eq!(dview.pull::<f64>("k2").get()?, [9.0, 9.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute<F, R>(&self, f: F) -> AsyncResult<S::Of<R>>
+    where
+        F: Fn(&mut Namespace) -> R + Copy + 'static,
+        R: Value,
+    {
+        let _ = f;
+        self.on_each(worker::execute::<F, R>(), || Ok(Bytes::new()))
+    }
+
+    /// As [`execute`](Self::execute), for a function that can fail: an `Err` is the engine's error.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// let out = client.direct_view(..).try_execute(|ns| ns.get::<f64>("nothing").map(|x| x + 1.0)).get();
+    /// assert!(out.unwrap_err().to_string().contains("no value named \"nothing\""));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_execute<F, R, E>(&self, f: F) -> AsyncResult<S::Of<R>>
+    where
+        F: Fn(&mut Namespace) -> std::result::Result<R, E> + Copy + 'static,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        self.on_each(worker::try_execute::<F, R, E>(), || Ok(Bytes::new()))
+    }
+
+    /// Sets a name on every engine. The value is encoded once and sent to the controller once.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// client.direct_view(..).push("edges", &vec![0.0, 0.5, 1.0]).get()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn push<T: Value>(&self, name: &str, value: &T) -> AsyncResult<()> {
+        let handle = self.handle_on_each(worker::push::<T>(), || Ok(worker::push_context(name, value)?.into()));
+        AsyncResult::new(handle, nothing)
+    }
+
+    /// The values that a name has on the engines.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// # let dview = client.direct_view(..);
+    /// dview.push("n", &7_u32).get()?;
+    /// assert_eq!(dview.pull::<u32>("n").get()?, [7, 7]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pull<T: Value>(&self, name: &str) -> AsyncResult<S::Of<T>> {
+        self.on_each(worker::pull::<T>(), || Ok(context(&name.to_owned())?))
+    }
+
+    /// Splits a list or array (along its first axis) over the engines: each gets one block under that name, a `Vec` or array like the whole.
+    /// With n items over p engines the first n mod p engines get one item more.
+    ///
+    /// ```no_run
+    /// # use ndarray::Array2;
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// # let dview = client.direct_view(..);
+    /// dview.scatter("scenarios", &Array2::<f64>::ones((5000, 3))).get()?;
+    /// dview.execute(|ns| {
+    ///     let out: Vec<f64> = ns.at::<Array2<f64>>("scenarios").rows().into_iter().map(|row| row.sum()).collect();
+    ///     ns.set("out", out);
+    /// }).get()?;
+    /// assert_eq!(dview.gather::<Vec<f64>>("out").get()?.len(), 5000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scatter<V: Scatter + ?Sized>(&self, name: &str, values: &V) -> AsyncResult<()> {
+        let spec = self.targets().and_then(|targets| {
+            let (function, elements) = (worker::scatter::<V::Part>()?, values.parts(targets.len())?);
+            let context = context(&name.to_owned())?;
+            Ok(JobSpec { function, elements, context, plan: JobPlan::Direct { targets }, retries: 0 })
+        });
+        AsyncResult::new(submit(&self.session, spec), nothing)
+    }
+
+    /// The values that a name has on the engines, joined in their order: what [`scatter`](Self::scatter) has split.
+    ///
+    /// ```no_run
+    /// # use ndarray::Array1;
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// # let dview = client.direct_view(..);
+    /// dview.scatter("x", &Array1::linspace(0.0, 1.0, 11)).get()?;
+    /// assert_eq!(dview.gather::<Array1<f64>>("x").get()?[10], 1.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn gather<T: Gather>(&self, name: &str) -> AsyncResult<T> {
+        let handle = self.handle_on_each(worker::pull::<T>(), || Ok(context(&name.to_owned())?));
+        let name = name.to_owned();
+        AsyncResult::new(handle, move |job| {
+            let parts = crate::result::values(job)?;
+            T::join(parts).map_err(|message| Error::Gather { name: name.clone(), message })
+        })
+    }
+
+    /// The names that the engines' namespaces have.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// client.direct_view(0).push("a", &1).get()?;
+    /// assert_eq!(client.direct_view(0).names().get()?, ["a"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn names(&self) -> AsyncResult<S::Of<Vec<String>>> {
+        self.on_each(worker::names(), || Ok(Bytes::new()))
+    }
+
+    /// Forgets all names on the engines.
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// client.direct_view(..).clear().get()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clear(&self) -> AsyncResult<()> {
+        AsyncResult::new(self.handle_on_each(worker::clear(), || Ok(Bytes::new())), nothing)
+    }
+
+    pub(super) fn map_spec<A: Value>(
+        &self,
+        function: std::result::Result<Function, BadEntry>,
+        items: impl IntoIterator<Item = A>,
+        context: impl FnOnce() -> Result<Bytes>,
+    ) -> Result<JobSpec> {
+        let plan = JobPlan::Direct { targets: self.targets()? };
+        Ok(JobSpec { function: function?, elements: encoded(items)?, context: context()?, plan, retries: 0 })
+    }
+
+    pub(super) fn on_each<R: Value>(
+        &self,
+        function: std::result::Result<Function, BadEntry>,
+        context: impl FnOnce() -> Result<Bytes>,
+    ) -> AsyncResult<S::Of<R>> {
+        let handle = self.handle_on_each(function, context);
+        AsyncResult::new(handle, |job| Ok(S::shaped(crate::result::values(job)?)))
+    }
+
+    fn handle_on_each(
+        &self,
+        function: std::result::Result<Function, BadEntry>,
+        context: impl FnOnce() -> Result<Bytes>,
+    ) -> JobHandle {
+        let spec = self.targets().and_then(|targets| {
+            let (function, elements, context) = (function?, empty_elements(targets.len())?, context()?);
+            Ok(JobSpec { function, elements, context, plan: JobPlan::Direct { targets }, retries: 0 })
+        });
+        submit(&self.session, spec)
+    }
+}
+
+/// One element without bytes per target: what they need is in the context, which travels once.
+fn empty_elements(n: usize) -> Result<Elements> {
+    let mut elements = ElementsBuilder::default();
+    for _ in 0..n {
+        elements.push_with(|_| ())?;
+    }
+    Ok(elements.finish())
+}
+
+fn nothing(job: &crate::job::Job) -> Result<()> {
+    crate::result::values::<()>(job).map(drop)
+}

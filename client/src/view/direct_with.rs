@@ -1,0 +1,68 @@
+//! A direct view with a value that goes along.
+
+use std::sync::Arc;
+
+use super::direct::DirectView;
+use super::shape::Shape;
+use super::{context, map_result, submit};
+use crate::codec::Value;
+use crate::error::Result;
+use crate::result::AsyncMapResult;
+use crate::worker;
+
+/// A [`DirectView`] with a value that goes along; see [`DirectView::with`].
+#[derive(Clone)]
+pub struct DirectWith<S: Shape, C> {
+    view: DirectView<S>,
+    value: Arc<C>,
+}
+
+impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
+    pub(super) fn new(view: DirectView<S>, value: C) -> Self {
+        Self { view, value: Arc::new(value) }
+    }
+
+    /// `f(&value, item)` of every item; otherwise as [`DirectView::map_async`].
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// let out = client.direct_view(..).with(2.0).map_async(|k: &f64, x: f64| k * x, [1.0, 2.0]);
+    /// assert_eq!(out.get()?, [2.0, 4.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>) -> AsyncMapResult<R>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        let _ = f;
+        let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, || Ok(context(&*self.value)?));
+        map_result::<A, R>(submit(&self.view.session, spec))
+    }
+
+    /// [`map_async`](Self::map_async), waited for.
+    ///
+    /// # Errors
+    /// As [`AsyncMapResult::get`].
+    ///
+    /// ```no_run
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::local(2)?;
+    /// assert_eq!(client.direct_view(..).with(2).map_sync(|k: &i32, x: i32| k + x, 0..2)?, [2, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>) -> Result<Vec<R>>
+    where
+        F: Fn(&C, A) -> R + Copy + 'static,
+        A: Value,
+        R: Value,
+    {
+        self.map_async(f, items).get()
+    }
+}

@@ -1,0 +1,81 @@
+//! The two views: every engine at once, or wherever there is room.
+
+mod array;
+mod balanced;
+mod chunksize;
+mod direct;
+mod direct_with;
+mod shape;
+mod targets;
+
+pub use array::{Gather, Scatter};
+pub use balanced::{LoadBalancedView, LoadBalancedWith};
+pub use chunksize::{Auto, Chunksize};
+pub use direct::DirectView;
+pub use direct_with::DirectWith;
+pub use shape::{Many, One, Shape};
+pub use targets::{All, Targets};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::{self, CodecError, Elements, ElementsBuilder, Value};
+use crate::error::{Error, Result};
+use crate::job::{JobHandle, JobPlan, JobSpec};
+use crate::session::Session;
+use crate::worker::{BadEntry, Function};
+
+impl From<BadEntry> for Error {
+    fn from(e: BadEntry) -> Self {
+        Self::BadFunction(e.to_string())
+    }
+}
+
+/// Encodes what a map runs over.
+fn encoded<A: Value>(items: impl IntoIterator<Item = A>) -> Result<Elements, CodecError> {
+    let items = items.into_iter();
+    let mut elements = ElementsBuilder::with_capacity(items.size_hint().0);
+    for item in items {
+        elements.push(&item)?;
+    }
+    Ok(elements.finish())
+}
+
+/// A context's bytes.
+fn context<C: serde::Serialize + 'static>(value: &C) -> Result<Bytes, CodecError> {
+    let mut bytes = Vec::new();
+    codec::encode(value, &mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// Submits what a view has put together; what went wrong until here shows when the result is asked for.
+fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
+    let job = match spec {
+        Ok(spec) => session.submit(spec),
+        Err(e) => session.stillborn(nothing(), e),
+    };
+    JobHandle { job, session: Arc::clone(session) }
+}
+
+fn nothing() -> JobSpec {
+    JobSpec {
+        function: Function { entry: 0, label: "" },
+        elements: Elements::default(),
+        context: Bytes::new(),
+        plan: JobPlan::Balanced { chunksize: 0 },
+        retries: 0,
+    }
+}
+
+/// The result of a map.
+#[cfg(feature = "hdf5")]
+fn map_result<A: Value, R: Value>(handle: JobHandle) -> crate::AsyncMapResult<R> {
+    crate::AsyncMapResult::new(handle, crate::save::saver::<A, R>)
+}
+
+/// The result of a map.
+#[cfg(not(feature = "hdf5"))]
+fn map_result<A: Value, R: Value>(handle: JobHandle) -> crate::AsyncMapResult<R> {
+    crate::AsyncMapResult::new(handle)
+}

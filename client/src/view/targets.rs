@@ -1,0 +1,160 @@
+//! Naming engines.
+
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo};
+
+use super::shape::{Many, One, Shape};
+use crate::error::{Error, Result};
+
+/// Every engine there is at the time of each call, unlike `..`, which means those there are when the view is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct All;
+
+/// Engines, as [`Client::direct_view`](crate::Client::direct_view) takes them: an id (`0`; `-1` is the last engine), a list of ids
+/// (`[0, 2]`), a range of places among the sorted ids (`..`, `1..3`, `2..`), or [`All`].
+pub trait Targets {
+    /// Whether calls give one value or a list.
+    type Shape: Shape;
+    /// Whether the engines are looked up at each call.
+    #[doc(hidden)]
+    const DYNAMIC: bool = false;
+    /// The ids, given the sorted ids of the engines there are.
+    #[doc(hidden)]
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>>;
+}
+
+fn one(wanted: i64, ids: &[u32]) -> Result<u32> {
+    let unknown = || {
+        let existing = match ids {
+            [] => "no engines".to_owned(),
+            ids => format!("engines {}", ids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+        };
+        Error::UnknownEngine { engine: wanted, existing }
+    };
+    if wanted < 0 {
+        let place = ids.len() as i64 + wanted;
+        return usize::try_from(place).ok().and_then(|at| ids.get(at)).copied().ok_or_else(unknown);
+    }
+    ids.iter().copied().find(|&id| i64::from(id) == wanted).ok_or_else(unknown)
+}
+
+fn list(wanted: impl Iterator<Item = i64>, ids: &[u32]) -> Result<Vec<u32>> {
+    let targets = wanted.map(|id| one(id, ids)).collect::<Result<Vec<_>>>()?;
+    if targets.is_empty() { Err(Error::NoEngines) } else { Ok(targets) }
+}
+
+/// A place among `len`, counted from the end when negative.
+fn place(index: i64, len: usize) -> usize {
+    let at = if index < 0 { len as i64 + index } else { index };
+    usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(len)
+}
+
+fn range(start: i64, end: i64, ids: &[u32]) -> Result<Vec<u32>> {
+    let (start, end) = (place(start, ids.len()), place(end, ids.len()));
+    match ids.get(start..end) {
+        Some(ids) if !ids.is_empty() => Ok(ids.to_vec()),
+        _ => Err(Error::NoEngines),
+    }
+}
+
+macro_rules! from_ids {
+    ($($t:ty),*) => { $(
+        impl Targets for $t {
+            type Shape = One;
+            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+                Ok(vec![one(i64::try_from(*self).unwrap_or(i64::MAX), ids)?])
+            }
+        }
+        impl<const N: usize> Targets for [$t; N] {
+            type Shape = Many;
+            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+                self.as_slice().resolve(ids)
+            }
+        }
+        impl Targets for Vec<$t> {
+            type Shape = Many;
+            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+                self.as_slice().resolve(ids)
+            }
+        }
+        impl Targets for &[$t] {
+            type Shape = Many;
+            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+                list(self.iter().map(|id| i64::try_from(*id).unwrap_or(i64::MAX)), ids)
+            }
+        }
+    )* };
+}
+
+from_ids!(i32, u32, usize);
+
+impl Targets for RangeFull {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        range(0, i64::MAX, ids)
+    }
+}
+
+impl Targets for All {
+    type Shape = Many;
+    const DYNAMIC: bool = true;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        range(0, i64::MAX, ids)
+    }
+}
+
+impl Targets for Range<i32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        range(self.start.into(), self.end.into(), ids)
+    }
+}
+
+impl Targets for RangeInclusive<i32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        let end = if *self.end() == -1 { i64::MAX } else { i64::from(*self.end()) + 1 };
+        range((*self.start()).into(), end, ids)
+    }
+}
+
+impl Targets for RangeFrom<i32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        range(self.start.into(), i64::MAX, ids)
+    }
+}
+
+impl Targets for RangeTo<i32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        range(0, self.end.into(), ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_places_and_ranges() {
+        let ids = [0, 2, 5, 7];
+        assert_eq!(2.resolve(&ids).unwrap(), [2]);
+        assert_eq!((-1).resolve(&ids).unwrap(), [7]);
+        assert_eq!([7, 0].resolve(&ids).unwrap(), [7, 0]);
+        assert_eq!((..).resolve(&ids).unwrap(), ids);
+        assert_eq!((1..3).resolve(&ids).unwrap(), [2, 5]);
+        assert_eq!((2..).resolve(&ids).unwrap(), [5, 7]);
+        assert_eq!((..-1).resolve(&ids).unwrap(), [0, 2, 5]);
+        assert_eq!((1..=-1).resolve(&ids).unwrap(), [2, 5, 7]);
+        assert_eq!((0..100).resolve(&ids).unwrap(), ids);
+    }
+
+    #[test]
+    fn engines_that_do_not_exist() {
+        let e = 1.resolve(&[0, 2]).unwrap_err();
+        assert_eq!(e.to_string(), "engine 1 does not exist; there are engines 0, 2");
+        assert!(matches!((-3).resolve(&[0, 2]), Err(Error::UnknownEngine { engine: -3, .. })));
+        assert!(matches!((..).resolve(&[]), Err(Error::NoEngines)));
+        assert!(matches!((3..).resolve(&[0, 1]), Err(Error::NoEngines)));
+    }
+}

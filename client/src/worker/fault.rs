@@ -1,0 +1,142 @@
+//! What goes wrong in a user's function, caught and described.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+use phalanx_proto::limits::{TEXT_BYTES_MAX, clip};
+use phalanx_proto::v1::FailureKind;
+
+use super::namespace::NamespaceError;
+use crate::codec::CodecError;
+
+/// Why one element has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+    pub(crate) location: String,
+    pub(crate) backtrace: String,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: FailureKind, message: impl std::fmt::Display) -> Self {
+        let message = clip(&message.to_string(), TEXT_BYTES_MAX);
+        Self { kind, message, location: String::new(), backtrace: String::new() }
+    }
+}
+
+impl From<CodecError> for Fault {
+    fn from(e: CodecError) -> Self {
+        Self::new(FailureKind::Decode, e)
+    }
+}
+
+impl From<NamespaceError> for Fault {
+    fn from(e: NamespaceError) -> Self {
+        Self::new(e.kind(), e)
+    }
+}
+
+/// Backtraces are slow to resolve and long: the first few panics of a worker carry one.
+const BACKTRACES_MAX: u32 = 8;
+
+thread_local! {
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    static CAUGHT: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+    static BACKTRACES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Installs the hook that notes where a user's function panicked. Panics elsewhere are shown as ever.
+pub(crate) fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if CATCHING.get() { note(info) } else { others(info) }
+        }));
+    });
+}
+
+fn note(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let seen = BACKTRACES.get();
+    BACKTRACES.set(seen + 1);
+    let backtrace = if seen < BACKTRACES_MAX {
+        of_the_users(&Backtrace::force_capture().to_string())
+    } else {
+        String::new()
+    };
+    CAUGHT.set(Some((location, backtrace)));
+}
+
+/// Leaves out the frames of the panic machinery above and of the worker below the user's own.
+fn of_the_users(backtrace: &str) -> String {
+    let start = ["core::panicking::", "std::panicking::", "rust_begin_unwind", "core::option::", "core::result::"]
+        .iter()
+        .filter_map(|name| backtrace.rfind(name))
+        .max()
+        .and_then(|at| frame_after(backtrace, at))
+        .unwrap_or(0);
+    let rest = &backtrace[start..];
+    let end = rest.find("phalanx::worker::").and_then(|at| rest[..at].rfind('\n')).unwrap_or(rest.len());
+    clip(&rest[..end], TEXT_BYTES_MAX)
+}
+
+/// Where the first frame after `at` begins: a line "  12: name".
+fn frame_after(backtrace: &str, at: usize) -> Option<usize> {
+    let mut place = at + backtrace[at..].find('\n')? + 1;
+    loop {
+        let line = backtrace[place..].lines().next()?;
+        if line.trim_start().starts_with(|c: char| c.is_ascii_digit()) {
+            return Some(place);
+        }
+        place += line.len() + 1;
+        if place >= backtrace.len() {
+            return None;
+        }
+    }
+}
+
+/// Runs a user's function; a panic becomes a [`Fault`].
+#[inline]
+pub(crate) fn guard<T>(f: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    CATCHING.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(f));
+    CATCHING.set(false);
+    match outcome {
+        Ok(result) => result,
+        Err(payload) => Err(described(payload.as_ref())),
+    }
+}
+
+#[cold]
+fn described(payload: &(dyn Any + Send)) -> Fault {
+    if let Some(e) = payload.downcast_ref::<NamespaceError>() {
+        return e.clone().into();
+    }
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "the panic carried no text".to_owned());
+    let (location, backtrace) = CAUGHT.take().unwrap_or_default();
+    Fault { kind: FailureKind::Panic, message: clip(&message, TEXT_BYTES_MAX), location, backtrace }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_what_and_where() {
+        install_hook();
+        let fault = guard::<()>(|| panic!("broken at {}", 7)).unwrap_err();
+        assert_eq!(fault.kind, FailureKind::Panic);
+        assert_eq!(fault.message, "broken at 7");
+        assert!(fault.location.contains("fault.rs:"), "{}", fault.location);
+        assert_eq!(guard(|| Ok(3)), Ok(3));
+    }
+}

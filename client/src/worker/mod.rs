@@ -1,0 +1,40 @@
+//! The other side of a call: the process (or, for `Client::in_process`, the thread) in which an engine
+//! runs a program's functions.
+//!
+//! ```text
+//!            frames            claims            results
+//! daemon ──▶ input ──▶ queue ─────────▶ executor ───────▶ output ──▶ daemon
+//!              ▲                          │ reads itself while idle       ▲
+//!              └────── monitor ───────────┴── flushes and reads ──────────┘
+//!                      while a chunk runs long
+//! ```
+//!
+//! - [`entry`]: from an offset to a function;
+//! - [`entries`]: the functions there are: map, apply, push, pull …
+//! - [`call`]: the loop over chunks and elements that they share;
+//! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
+
+mod call;
+mod clock;
+mod entries;
+mod entry;
+mod executor;
+mod fault;
+mod input;
+mod monitor;
+mod namespace;
+mod output;
+mod queue;
+mod shared;
+mod start;
+mod work;
+
+pub(crate) use clock::now_ns;
+pub use entries::Apply;
+pub(crate) use entries::{
+    Function, apply, clear, execute, map, map_rows, map_with, names, pull, push, push_context, scatter, try_execute,
+    try_map, try_map_with,
+};
+pub(crate) use entry::BadEntry;
+pub use namespace::{Namespace, NamespaceError};
+pub(crate) use start::{ThreadWorkers, become_worker, forgot_init};

@@ -1,0 +1,219 @@
+//! The named values that live in a worker between calls.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use phalanx_proto::v1::FailureKind;
+use thiserror::Error;
+
+use crate::codec::{self, CodecError, Value};
+
+/// An engine's named values: what `push`, `scatter` and `execute` left there, for `pull`, `gather` and `execute`.
+///
+/// ```no_run
+/// # fn main() -> phalanx::Result<()> {
+/// # phalanx::init();
+/// # let client = phalanx::Client::local(2)?;
+/// let dview = client.direct_view(..);
+/// dview.push("k", &2.5_f64).get()?;
+/// dview.execute(|ns| {
+///     let squared = ns.at::<f64>("k").powi(2);
+///     ns.set("k2", squared);
+/// }).get()?;
+/// assert_eq!(dview.pull::<f64>("k2").get()?, [6.25, 6.25]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Namespace {
+    values: BTreeMap<String, Slot>,
+    engine: u32,
+    predecessor: String,
+}
+
+struct Slot {
+    value: Box<dyn Any + Send>,
+    type_name: &'static str,
+    encode: fn(&dyn Any, &mut Vec<u8>) -> Result<(), CodecError>,
+}
+
+/// A name that is not there, or not of the type asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NamespaceError {
+    /// Nothing has that name.
+    #[error("engine {engine} has no value named {name:?}; it has {existing}{why}")]
+    Missing {
+        /// The name asked for.
+        name: String,
+        /// The engine asked.
+        engine: u32,
+        /// The names that are there.
+        existing: String,
+        /// Why it may be gone.
+        why: String,
+    },
+    /// The value has another type.
+    #[error("{name:?} on engine {engine} is a {found}, not a {wanted}")]
+    Type {
+        /// The name asked for.
+        name: String,
+        /// The engine asked.
+        engine: u32,
+        /// The type it was set with.
+        found: &'static str,
+        /// The type asked for.
+        wanted: &'static str,
+    },
+}
+
+impl NamespaceError {
+    pub(crate) fn kind(&self) -> FailureKind {
+        match self {
+            Self::Missing { .. } => FailureKind::Name,
+            Self::Type { .. } => FailureKind::Type,
+        }
+    }
+}
+
+impl Namespace {
+    pub(crate) fn new(engine: u32, predecessor: String) -> Self {
+        Self { values: BTreeMap::new(), engine, predecessor }
+    }
+
+    /// The id of the engine that this runs on.
+    #[must_use]
+    pub fn engine(&self) -> u32 {
+        self.engine
+    }
+
+    /// Sets a name, replacing what it held.
+    pub fn set<T: Value>(&mut self, name: impl Into<String>, value: T) {
+        let encode = |value: &dyn Any, out: &mut Vec<u8>| {
+            codec::encode(value.downcast_ref::<T>().expect("stored together with its type"), out)
+        };
+        let slot = Slot { value: Box::new(value), type_name: std::any::type_name::<T>(), encode };
+        self.values.insert(name.into(), slot);
+    }
+
+    /// The value of a name.
+    ///
+    /// # Errors
+    /// [`NamespaceError::Missing`] or [`NamespaceError::Type`].
+    pub fn get<T: Value>(&self, name: &str) -> Result<&T, NamespaceError> {
+        let slot = self.values.get(name).ok_or_else(|| self.missing(name))?;
+        slot.value.downcast_ref().ok_or_else(|| self.mistyped::<T>(name, slot.type_name))
+    }
+
+    /// The value of a name, to be changed in place.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_mut<T: Value>(&mut self, name: &str) -> Result<&mut T, NamespaceError> {
+        self.get::<T>(name)?;
+        let slot = self.values.get_mut(name).and_then(|slot| slot.value.downcast_mut());
+        Ok(slot.expect("it was there a line ago"))
+    }
+
+    /// The value of a name, for code that goes on only when it is there.
+    ///
+    /// # Panics
+    /// When it is missing or has another type; the caller's client sees a name or type error, not a panic.
+    #[must_use]
+    pub fn at<T: Value>(&self, name: &str) -> &T {
+        self.get(name).unwrap_or_else(|e| std::panic::panic_any(e))
+    }
+
+    /// Takes a value out.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); the value then stays.
+    pub fn take<T: Value>(&mut self, name: &str) -> Result<T, NamespaceError> {
+        self.get::<T>(name)?;
+        let value = self.values.remove(name).and_then(|slot| slot.value.downcast().ok());
+        Ok(*value.expect("it was there a line ago"))
+    }
+
+    /// Forgets a name; false when there was none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.values.remove(name).is_some()
+    }
+
+    /// Forgets all names.
+    pub fn clear(&mut self) {
+        self.values.clear();
+    }
+
+    /// Whether something has that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// Encodes a value that must be a `T`.
+    pub(crate) fn encode<T: Value>(&self, name: &str, out: &mut Vec<u8>) -> Result<(), super::fault::Fault> {
+        self.get::<T>(name)?;
+        let slot = &self.values[name];
+        (slot.encode)(slot.value.as_ref(), out)?;
+        Ok(())
+    }
+
+    fn missing(&self, name: &str) -> NamespaceError {
+        let existing = match self.values.len() {
+            0 => "no names at all".to_owned(),
+            n => {
+                let names: Vec<_> = self.names().take(20).collect();
+                format!("{}{}", names.join(", "), if n > 20 { ", …" } else { "" })
+            }
+        };
+        let why = if self.predecessor.is_empty() {
+            String::new()
+        } else {
+            format!("\nIts names were lost with the worker before this one: {}", self.predecessor)
+        };
+        NamespaceError::Missing { name: name.to_owned(), engine: self.engine, existing, why }
+    }
+
+    fn mistyped<T>(&self, name: &str, found: &'static str) -> NamespaceError {
+        let wanted = std::any::type_name::<T>();
+        NamespaceError::Type { name: name.to_owned(), engine: self.engine, found, wanted }
+    }
+}
+
+impl std::fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let types = self.values.iter().map(|(name, slot)| (name, slot.type_name));
+        f.debug_map().entries(types).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_type() {
+        let mut ns = Namespace::new(3, String::new());
+        ns.set("a", 5_i32);
+        *ns.get_mut::<i32>("a").unwrap() += 1;
+        assert_eq!(ns.get::<i32>("a"), Ok(&6));
+        let e = ns.get::<f64>("a").unwrap_err();
+        assert_eq!(e.to_string(), "\"a\" on engine 3 is a i32, not a f64");
+        assert!(ns.take::<f64>("a").is_err());
+        assert_eq!(ns.take::<i32>("a"), Ok(6));
+        assert!(!ns.contains("a"));
+    }
+
+    #[test]
+    fn a_missing_name_says_what_is_there_and_why_it_may_be_gone() {
+        let mut ns = Namespace::new(1, "killed by SIGKILL".into());
+        ns.set("b", 1_u8);
+        let text = ns.get::<u8>("a").unwrap_err().to_string();
+        assert!(text.contains("no value named \"a\"; it has b"), "{text}");
+        assert!(text.contains("killed by SIGKILL"), "{text}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Results on their way out: chunks of one run are reported together, but none waits for long.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+
+use bytes::{Bytes, BytesMut};
+use phalanx_proto::frames::{Chunks, Failure, Frame, Report, ReportPart};
+use phalanx_proto::limits::{FRAME_BYTES_MAX, PART_BYTES};
+
+use super::work::Work;
+use crate::codec::Lens;
+
+/// Held back no longer than this while chunks follow each other.
+pub(crate) const HOLD_NS_MAX: u64 = 1_000_000;
+/// And no more bytes than this.
+const HOLD_BYTES_MAX: usize = 64 << 10;
+/// And no more chunks than this.
+const HOLD_CHUNKS_MAX: u32 = 4096;
+
+/// One chunk's results.
+#[derive(Default)]
+pub(crate) struct ChunkResult {
+    pub(crate) started_ns: u64,
+    pub(crate) completed_ns: u64,
+    pub(crate) lens: Lens,
+    pub(crate) data: Vec<u8>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl ChunkResult {
+    pub(crate) fn clear(&mut self) {
+        self.lens.clear();
+        self.data.clear();
+        self.failures.clear();
+    }
+}
+
+/// The writing end of the socket, and what waits to be written.
+pub(crate) struct Output {
+    socket: UnixStream,
+    held: Option<Held>,
+    head: BytesMut,
+    flushed_ns: u64,
+}
+
+/// Neighbouring chunks whose results go out together.
+struct Held {
+    chunks: Chunks,
+    element_first: u64,
+    chunk_len: u32,
+    only: Bytes,
+    busy_ns: u64,
+    timings: Vec<u8>,
+    result: ChunkResult,
+}
+
+impl Output {
+    pub(crate) fn new(socket: UnixStream) -> Self {
+        Self { socket, held: None, head: BytesMut::new(), flushed_ns: 0 }
+    }
+
+    /// Adds the result of chunk `place` of a run; `result` comes back empty.
+    pub(crate) fn add(&mut self, work: &Work, place: u32, result: &mut ChunkResult) -> io::Result<()> {
+        let now = result.completed_ns;
+        let alone = !result.failures.is_empty() || !work.only.is_empty() || result.data.len() > HOLD_BYTES_MAX;
+        let first = work.chunks.first + u64::from(place);
+        if alone || !self.held.as_ref().is_some_and(|held| held.continues(work, first)) {
+            self.flush()?;
+        }
+        match &mut self.held {
+            Some(held) => held.append(result),
+            None => self.held = Some(Held::new(work, place, result)),
+        }
+        result.clear();
+        if alone || self.is_due(now) { self.flush() } else { Ok(()) }
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        let full = |h: &Held| h.result.data.len() >= HOLD_BYTES_MAX || h.chunks.count >= HOLD_CHUNKS_MAX;
+        self.held.as_ref().is_some_and(full) || now.saturating_sub(self.flushed_ns) >= HOLD_NS_MAX
+    }
+
+    /// Whether something has been held back since before `then`.
+    pub(crate) fn holds_since(&self, then: u64) -> bool {
+        self.held.is_some() && self.flushed_ns < then
+    }
+
+    /// Sends everything that is held back.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let Some(mut held) = self.held.take() else { return Ok(()) };
+        self.flushed_ns = held.result.completed_ns;
+        let data = Bytes::from(std::mem::take(&mut held.result.data));
+        let last = data.len().saturating_sub(1) / PART_BYTES * PART_BYTES;
+        for at in (0..last).step_by(PART_BYTES) {
+            let data_part = data.slice(at..at + PART_BYTES);
+            self.send(&Frame::ReportPart(ReportPart { chunks: held.chunks, total: data.len() as u64, data: data_part }))?;
+        }
+        let report = Frame::Report(held.into_report(last as u64, data.slice(last..)));
+        self.send(&report)
+    }
+
+    /// Sends one frame, after what is held back.
+    pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        self.head.clear();
+        let data = frame.encode_head(&mut self.head);
+        debug_assert!(self.head.len() + data.len() <= FRAME_BYTES_MAX + 4);
+        if data.len() < 16 << 10 {
+            self.head.extend_from_slice(&data);
+            return self.socket.write_all(&self.head);
+        }
+        self.socket.write_all(&self.head)?;
+        self.socket.write_all(&data)
+    }
+}
+
+impl Held {
+    fn new(work: &Work, place: u32, result: &mut ChunkResult) -> Self {
+        let mut held = Self {
+            chunks: Chunks { first: work.chunks.first + u64::from(place), count: 0, ..work.chunks },
+            element_first: work.element_first + u64::from(place) * u64::from(work.chunk_len),
+            chunk_len: work.chunk_len,
+            only: work.only.clone(),
+            busy_ns: 0,
+            timings: Vec::new(),
+            result: ChunkResult { started_ns: result.started_ns, ..ChunkResult::default() },
+        };
+        held.append(result);
+        held
+    }
+
+    fn continues(&self, work: &Work, first: u64) -> bool {
+        let c = &self.chunks;
+        c.job == work.chunks.job
+            && c.attempt == work.chunks.attempt
+            && c.first + u64::from(c.count) == first
+            && self.chunk_len == work.chunk_len
+    }
+
+    fn append(&mut self, result: &mut ChunkResult) {
+        self.chunks.count += 1;
+        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns);
+        self.timings.extend_from_slice(&result.started_ns.to_le_bytes());
+        self.timings.extend_from_slice(&result.completed_ns.to_le_bytes());
+        self.result.completed_ns = result.completed_ns;
+        self.result.lens.append(&result.lens);
+        self.result.failures.append(&mut result.failures);
+        if self.result.data.is_empty() {
+            std::mem::swap(&mut self.result.data, &mut result.data);
+        } else {
+            self.result.data.extend_from_slice(&result.data);
+        }
+    }
+
+    fn into_report(self, data_before: u64, data: Bytes) -> Report {
+        Report {
+            chunks: self.chunks,
+            element_first: self.element_first,
+            chunk_len: self.chunk_len,
+            busy_ns: self.busy_ns,
+            stride: self.result.lens.stride(),
+            data_before,
+            timings: self.timings.into(),
+            lens: self.result.lens.packed(),
+            only: self.only,
+            failures: self.result.failures,
+            data,
+        }
+    }
+}

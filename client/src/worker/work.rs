@@ -1,0 +1,73 @@
+//! What a worker has to do: jobs it knows, runs it was given.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use phalanx_proto::frames::{Assign, Chunks};
+use phalanx_proto::v1::FailureKind;
+use serde::de::DeserializeOwned;
+
+use super::entry::Entry;
+use super::fault::Fault;
+use crate::codec;
+
+/// A job, as long as its runs may come.
+pub(crate) struct Job {
+    /// The function, or why it cannot be called.
+    pub(crate) entry: Result<Entry, String>,
+    /// Its name.
+    pub(crate) label: String,
+    context: Bytes,
+    decoded: OnceLock<Result<Box<dyn Any + Send + Sync>, Fault>>,
+}
+
+impl Job {
+    pub(crate) fn new(entry: Result<Entry, String>, label: String, context: Bytes) -> Self {
+        Self { entry, label, context, decoded: OnceLock::new() }
+    }
+
+    /// The context's bytes.
+    pub(crate) fn context_bytes(&self) -> &[u8] {
+        &self.context
+    }
+
+    /// The value given by `with`, decoded once.
+    pub(crate) fn context<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<&C, Fault> {
+        let decode = || match codec::decode::<C>(&self.context) {
+            Ok(value) => Ok(Box::new(value) as Box<dyn Any + Send + Sync>),
+            Err(e) => Err(Fault::from(e)),
+        };
+        match self.decoded.get_or_init(decode) {
+            Ok(value) => value
+                .downcast_ref()
+                .ok_or_else(|| Fault::new(FailureKind::Decode, "the value given by `with` has another type")),
+            Err(fault) => Err(fault.clone()),
+        }
+    }
+}
+
+/// A run that waits for its turn, or has it.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub(crate) job: Arc<Job>,
+    pub(crate) chunks: Chunks,
+    pub(crate) element_first: u64,
+    pub(crate) chunk_len: u32,
+    pub(crate) stride: u32,
+    pub(crate) lens: Bytes,
+    pub(crate) only: Bytes,
+    pub(crate) data: Bytes,
+}
+
+impl Work {
+    pub(crate) fn new(job: Arc<Job>, assign: Assign, data: Bytes) -> Self {
+        let Assign { chunks, element_first, chunk_len, stride, lens, only, .. } = assign;
+        Self { job, chunks, element_first, chunk_len, stride, lens, only, data }
+    }
+
+    /// How many elements of each chunk are run.
+    pub(crate) fn per_chunk(&self) -> usize {
+        if self.only.is_empty() { self.chunk_len as usize } else { self.only.len() / 4 }
+    }
+}

@@ -1,0 +1,259 @@
+//! The front door: one task owns the scheduler, tells it what happened and does what it wants done.
+//!
+//! ```text
+//!   sessions ── Event ──▶ inbox ──▶ Driver ── Input ──▶ Scheduler
+//!                                     │  ◀── Action ──────┘
+//!   peers ◀── outboxes ◀── messages ──┘
+//! ```
+//!
+//! It decides nothing: it translates. Events come from the sessions' bounded [`inbox`](crate::inbox) already
+//! parsed; messages go to [`outbox`](crate::outbox)es and are never waited for. What belongs to a job but
+//! not to scheduling is kept here: its bytes, its client's number for it, which nodes know it.
+//!
+//! - `clients`, `nodes`: what each side's events mean;
+//! - `actions`, `assign`: what each action sends;
+//! - `roster`, `job`: who is there, what is to be done;
+//! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
+
+mod actions;
+mod assign;
+mod clients;
+mod clock;
+mod failures;
+mod job;
+mod nodes;
+mod roster;
+mod status;
+
+use std::collections::{BTreeMap, HashMap};
+use std::future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
+use phalanx_proto::v1::client_event::Kind as ToClient;
+use phalanx_proto::v1::node_command::Kind as ToNode;
+use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, NodeCommand, Refusal};
+use phalanx_scheduler::{Config, Input, Reject, Scheduler};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use crate::inbox::{Event, Posted};
+use crate::limits::Limits;
+use crate::outbox::{PeerId, Relief};
+use crate::parse::{NodeReport, Refused};
+use crate::programs::Library;
+use clock::Clock;
+use job::Job;
+use roster::{Client, Engine, Node, ProgramKeys};
+
+/// Events handled before the peers' connections get their turn.
+const BATCH_EVENTS_MAX: usize = 512;
+
+/// Heartbeats that a node sends in the time after which its silence counts as its loss.
+const BEATS_PER_TIMEOUT: u32 = 5;
+
+/// Owns the scheduler. See the module's documentation.
+pub(crate) struct Driver {
+    scheduler: Scheduler,
+    clock: Clock,
+    inbox: mpsc::Receiver<Posted>,
+    relief: Arc<Relief>,
+    library: Arc<Library>,
+    limits: Limits,
+    heartbeat: Duration,
+    started: Instant,
+    clients: HashMap<ClientId, Client>,
+    nodes: HashMap<NodeId, Node>,
+    engines: BTreeMap<EngineId, Engine>,
+    jobs: HashMap<JobKey, Job>,
+    program_keys: ProgramKeys,
+    jobs_made: u64,
+    payload_bytes: u64,
+    /// The report that the scheduler is deciding on.
+    reporting: Option<Box<NodeReport>>,
+    /// Engines that clients are still to be told about.
+    joined: Vec<EngineInfo>,
+    left: Vec<(EngineId, Arc<str>)>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        limits: Limits,
+        inbox: mpsc::Receiver<Posted>,
+        relief: Arc<Relief>,
+        library: Arc<Library>,
+    ) -> Self {
+        let started = Instant::now();
+        let heartbeat = config.heartbeat_timeout / BEATS_PER_TIMEOUT;
+        Self {
+            // Two heartbeats are enough for everybody who is there to be heard.
+            clock: Clock::new(started, heartbeat * 2),
+            scheduler: Scheduler::new(config, seed),
+            inbox,
+            relief,
+            library,
+            limits,
+            heartbeat,
+            started,
+            clients: HashMap::new(),
+            nodes: HashMap::new(),
+            engines: BTreeMap::new(),
+            jobs: HashMap::new(),
+            program_keys: ProgramKeys::default(),
+            jobs_made: 0,
+            payload_bytes: 0,
+            reporting: None,
+            joined: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Runs until `shutdown`, then says goodbye to everybody.
+    pub(crate) async fn run(mut self, mut shutdown: oneshot::Receiver<()>) {
+        let relief = Arc::clone(&self.relief);
+        let mut batch = Vec::with_capacity(BATCH_EVENTS_MAX);
+        loop {
+            let deadline = self.scheduler.poll_timeout();
+            let wake = deadline.map(|d| self.clock.instant(d));
+            tokio::select! {
+                biased;
+                _ = &mut shutdown => break,
+                received = self.inbox.recv_many(&mut batch, BATCH_EVENTS_MAX) => if received == 0 { break },
+                () = relief.told() => {}
+                () = at(wake) => {}
+            }
+            if let Some(deadline) = deadline {
+                self.clock.woke(deadline, Instant::now());
+            }
+            batch.drain(..).for_each(|posted| self.on_event(posted.event));
+            self.relieve();
+            self.tick();
+        }
+        self.say_goodbye();
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::FromNode { node, said } => self.on_node(node, said),
+            Event::FromClient { client, said } => self.on_client(client, said),
+            Event::Beat { node, known } => self.on_beat(node, known),
+            Event::ClientJoined { client, hello, outbox } => self.on_client_joined(client, *hello, outbox),
+            Event::ClientLeft { client } => self.on_client_left(client),
+            Event::NodeJoined { node, registration, outbox } => {
+                self.on_node_joined(node, *registration, outbox)
+            }
+            Event::NodeLeft { node, reason } => self.on_node_left(node, reason),
+            // The asker may be gone again.
+            Event::Status { reply } => drop(reply.send(self.status())),
+        }
+    }
+
+    /// Passes time, if it is due and nobody's sign of life waits to be handled.
+    fn tick(&mut self) {
+        let is_due = |driver: &mut Self| {
+            let now = driver.clock.at(Instant::now());
+            driver.scheduler.poll_timeout().is_some_and(|deadline| deadline <= now)
+        };
+        if !is_due(self) {
+            return;
+        }
+        for _ in 0..self.inbox.len() {
+            let Ok(posted) = self.inbox.try_recv() else { break };
+            self.on_event(posted.event);
+        }
+        if is_due(self) {
+            self.expect(Input::Tick);
+            self.settle();
+        }
+    }
+
+    /// Tells the scheduler something that a peer may have got wrong.
+    fn tell(&mut self, input: Input) -> Result<(), Reject> {
+        let now = self.clock.at(Instant::now());
+        self.scheduler.handle(now, input)
+    }
+
+    /// Tells the scheduler something that it cannot refuse, unless we have lost count of each other.
+    fn expect(&mut self, input: Input) {
+        if let Err(reject) = self.tell(input) {
+            tracing::debug!(%reject, "the scheduler did not expect this");
+        }
+    }
+
+    /// Does everything that the scheduler wants done.
+    fn settle(&mut self) {
+        while let Some(action) = self.scheduler.poll_action() {
+            self.perform(action);
+        }
+        if !self.joined.is_empty() || !self.left.is_empty() {
+            self.announce_engines();
+        }
+    }
+
+    fn announce_engines(&mut self) {
+        let joined = std::mem::take(&mut self.joined);
+        let left = std::mem::take(&mut self.left);
+        for (engine, reason) in &left {
+            self.engines.remove(engine);
+            tracing::info!(%engine, %reason, "an engine has left");
+        }
+        let left = left
+            .into_iter()
+            .map(|(id, reason)| EngineLeft { id: id.0, reason: reason.to_string() })
+            .collect();
+        let changed = EnginesChanged { joined, left };
+        for client in self.clients.values() {
+            client.send(ToClient::Engines(changed.clone()), 64 * (changed.joined.len() + changed.left.len()));
+        }
+    }
+
+    /// Peers that read again.
+    fn relieve(&mut self) {
+        let relieved = self.relief.take();
+        if relieved.is_empty() {
+            return;
+        }
+        for peer in relieved {
+            self.expect(match peer {
+                PeerId::Client(client) => Input::ClientPressure { client, on: false },
+                PeerId::Node(node) => Input::NodePressure { node, on: false },
+            });
+        }
+        self.settle();
+    }
+
+    fn say_goodbye(&mut self) {
+        let refused = Refused::new(
+            Refusal::Shutdown,
+            "the controller was stopped; its jobs are gone: start it again (controller --profile NAME) and repeat them",
+        );
+        let goodbye = refused.goodbye();
+        for client in self.clients.values() {
+            client.outbox().end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())) }));
+        }
+        for node in self.nodes.values() {
+            node.outbox().end(Some(NodeCommand { kind: Some(ToNode::Goodbye(goodbye.clone())) }));
+        }
+    }
+
+    /// An engine, for people.
+    fn name(&self, engine: EngineId) -> String {
+        match self.engines.get(&engine) {
+            Some(known) => {
+                format!("engine {engine} on {} (its daemon is process {})", known.host, known.node_pid)
+            }
+            None => format!("engine {engine}"),
+        }
+    }
+}
+
+/// Sleeps until `instant`, or for good.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant.into()).await,
+        None => future::pending().await,
+    }
+}

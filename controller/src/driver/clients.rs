@@ -1,0 +1,232 @@
+//! What clients' events mean.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use phalanx_proto::ids::{ClientId, JobKey};
+use phalanx_proto::v1::client_event::Kind;
+use phalanx_proto::v1::{ClientEvent, ClientWelcome, JobAccepted, JobFinished, JobRefused, Refusal};
+use phalanx_scheduler::{Chunking, Input, Plan, Reject};
+
+use super::Driver;
+use super::job::Job;
+use super::roster::Client;
+use crate::outbox::{Load, Outbox};
+use crate::parse::{ClientSaid, Hello, Refused, Submission, own_peer};
+
+/// The most elements of differing lengths in one chunk: their lengths travel in one message.
+const VARYING_CHUNK_ELEMENTS_MAX: u64 = 1 << 20;
+
+impl Driver {
+    pub(super) fn on_client_joined(&mut self, id: ClientId, hello: Hello, outbox: Outbox<ClientEvent>) {
+        if self.clients.len() >= self.limits.sessions_max {
+            let text = format!(
+                "the controller serves at most {} clients at a time; close some, or start it with a higher --sessions-limit",
+                self.limits.sessions_max
+            );
+            return outbox.end(Some(goodbye(Refused::new(Refusal::Limit, text))));
+        }
+        tracing::info!(client = %id, host = %hello.peer.host, pid = hello.peer.pid, "a client has joined");
+        let key = self.program_keys.enter(hello.program.hash);
+        self.library.announce(id, &hello, outbox.clone());
+        let client = Client::new(hello.peer, hello.program.to_wire(), hello.program.hash, key, outbox);
+        let engines = self.engines.iter().map(|(id, engine)| engine.info(*id)).collect();
+        client.send(Kind::Welcome(ClientWelcome { peer: Some(own_peer()), client: id.0, engines }), 0);
+        self.clients.insert(id, client);
+        self.expect(Input::ClientJoined { client: id });
+        self.settle();
+    }
+
+    /// The session is over, one way or the other.
+    pub(super) fn on_client_left(&mut self, id: ClientId) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        tracing::info!(client = %id, jobs = client.jobs.len(), "a client has left");
+        client.outbox().end(None);
+        self.library.withdraw(id);
+        self.program_keys.leave(&client.hash);
+        self.expect(Input::ClientLost { client: id });
+        self.settle();
+    }
+
+    /// Ends the session of a client that broke the rules.
+    fn end_client(&mut self, id: ClientId, refused: Refused) {
+        tracing::warn!(client = %id, reason = %refused.message, "a client's session is ended");
+        if let Some(client) = self.clients.get(&id) {
+            client.outbox().end(Some(goodbye(refused)));
+        }
+        self.on_client_left(id);
+    }
+
+    pub(super) fn on_client(&mut self, id: ClientId, said: ClientSaid) {
+        match said {
+            ClientSaid::Submit(wanted) => self.on_submit(id, *wanted),
+            ClientSaid::Context { job, data } => self.on_data(id, job, |job| job.push_context(data)),
+            ClientSaid::Segment { job, lens, data } => self.on_segment(id, job, &lens, data),
+            ClientSaid::Cancel { job } => self.on_cancel(id, job),
+        }
+    }
+
+    fn on_submit(&mut self, id: ClientId, wanted: Submission) {
+        let Some(client) = self.clients.get(&id) else { return };
+        let (number, job_id) = (wanted.job, wanted.id);
+        if client.ids.contains_key(&job_id) {
+            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
+            return;
+        }
+        if let Some(cancelled) = client.ended(job_id) {
+            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
+            client.send(Kind::Finished(JobFinished { job: number, cancelled }), 0);
+            return;
+        }
+        if client.jobs.contains_key(&number) {
+            return self.end_client(id, Refused::malformed("two jobs with one number"));
+        }
+        let program = client.program_key;
+        if let Err(refused) = self.check(&wanted) {
+            return self.refuse(id, number, refused);
+        }
+        self.jobs_made += 1;
+        let key = JobKey(self.jobs_made);
+        let (job, spec) = Job::new(id, program, wanted, Instant::now());
+        if let Err(reject) = self.tell(Input::Submit { client: id, job: key, spec }) {
+            return self.refuse(id, number, self.refusal(&reject));
+        }
+        self.jobs.insert(key, job);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.jobs.insert(number, key);
+            client.ids.insert(job_id, key);
+            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
+        }
+        self.advance(key);
+        self.settle();
+    }
+
+    /// What can be said of a job before the scheduler sees it.
+    fn check(&self, wanted: &Submission) -> Result<(), Refused> {
+        let chunk_elements = match &wanted.plan {
+            Plan::Direct { targets } if targets.is_empty() => return Err(self.no_engines()),
+            Plan::Direct { targets } => wanted.elements.div_ceil(targets.len() as u64),
+            Plan::Balanced { chunking: Chunking::Fixed(chunksize), .. } => (*chunksize).min(wanted.elements),
+            Plan::Balanced { chunking: Chunking::Auto, .. } => 0,
+        };
+        if wanted.varying && chunk_elements > VARYING_CHUNK_ELEMENTS_MAX {
+            let text = format!(
+                "a chunk would have {chunk_elements} elements of differing lengths; at most {VARYING_CHUNK_ELEMENTS_MAX} fit: use a smaller chunksize, or pack elements together"
+            );
+            return Err(Refused::new(Refusal::Limit, text));
+        }
+        let announced =
+            u128::from(wanted.elements) * u128::from(wanted.stride) + u128::from(wanted.context_bytes);
+        if announced + u128::from(self.payload_bytes) > u128::from(self.limits.payload_bytes_max) {
+            return Err(self.too_much_payload(announced));
+        }
+        Ok(())
+    }
+
+    fn no_engines(&self) -> Refused {
+        let text = if self.engines.is_empty() {
+            "a direct view needs engines and there are none: start some (engine --profile NAME -n 4) and make the view again".to_owned()
+        } else {
+            format!("the direct view has no engines; {} are there: make the view again", self.engines.len())
+        };
+        Refused::new(Refusal::NoEngines, text)
+    }
+
+    fn too_much_payload(&self, announced: u128) -> Refused {
+        let text = format!(
+            "the job's arguments have {announced} bytes or more, and jobs that are not finished hold {} of the {} that the controller may hold; wait for some, send less at a time, or start it with a higher --payload-limit",
+            self.payload_bytes, self.limits.payload_bytes_max
+        );
+        Refused::new(Refusal::Limit, text)
+    }
+
+    fn refusal(&self, reject: &Reject) -> Refused {
+        match reject {
+            Reject::UnknownEngine(engine) => Refused::new(
+                Refusal::UnknownEngine,
+                format!(
+                    "engine {engine} is not there, or no more; {} engines are: make the view again",
+                    self.engines.len()
+                ),
+            ),
+            Reject::Limit { .. } => {
+                Refused::new(Refusal::Limit, format!("{reject}; wait for some to finish"))
+            }
+            other => Refused::malformed(other),
+        }
+    }
+
+    fn refuse(&self, id: ClientId, number: u64, refused: Refused) {
+        let Some(client) = self.clients.get(&id) else { return };
+        let refused = JobRefused { job: number, code: refused.code.into(), message: refused.message };
+        client.send(Kind::Refused(refused), 0);
+    }
+
+    fn on_segment(&mut self, id: ClientId, number: u64, lens: &[u8], data: Bytes) {
+        self.on_data(id, number, |job| job.payload.push(lens, data));
+    }
+
+    fn on_data(&mut self, id: ClientId, number: u64, add: impl FnOnce(&mut Job) -> Result<(), &'static str>) {
+        // Data of a job that was refused, cancelled or has failed may still be on its way.
+        let Some(key) = self.job_key(id, number) else { return };
+        let Some(job) = self.jobs.get_mut(&key) else { return };
+        if let Err(what) = add(job) {
+            return self.end_client(id, Refused::malformed(what));
+        }
+        self.advance(key);
+        self.settle();
+    }
+
+    /// Counts a job's bytes, and tells the scheduler of the elements that have become complete.
+    fn advance(&mut self, key: JobKey) {
+        let Some(job) = self.jobs.get_mut(&key) else { return };
+        let held = job.held_bytes();
+        self.payload_bytes += held - job.bytes;
+        job.bytes = held;
+        let (client, number, ready) = (job.client, job.number, job.ready());
+        if self.payload_bytes > self.limits.payload_bytes_max {
+            let refused = self.too_much_payload(held.into());
+            if let Some(job) = self.jobs.get_mut(&key) {
+                job.refused = true;
+            }
+            self.refuse(client, number, refused);
+            return self.expect(Input::Cancel { client, job: key });
+        }
+        if ready > job.supplied {
+            job.supplied = ready;
+            self.expect(Input::Supplied { job: key, elements: ready });
+        }
+    }
+
+    fn on_cancel(&mut self, id: ClientId, number: u64) {
+        let Some(key) = self.job_key(id, number) else { return };
+        self.expect(Input::Cancel { client: id, job: key });
+        self.settle();
+    }
+
+    fn job_key(&self, id: ClientId, number: u64) -> Option<JobKey> {
+        self.clients.get(&id)?.jobs.get(&number).copied()
+    }
+
+    /// Sends to a client and acts on what that leads to. A client that is gone gets nothing.
+    pub(super) fn send_client(&mut self, id: ClientId, kind: Kind, data_bytes: usize) {
+        let Some(client) = self.clients.get(&id) else { return };
+        match client.send(kind, data_bytes) {
+            Load::Same => {}
+            Load::Pressed => self.expect(Input::ClientPressure { client: id, on: true }),
+            Load::Overfull => {
+                let text = format!(
+                    "the client did not read its results: over {} bytes wait for it; read faster, or start the controller with a higher --results-limit",
+                    self.limits.results_bytes_max
+                );
+                tracing::warn!(client = %id, reason = %text, "a client's session is ended");
+                client.outbox().cut(goodbye(Refused::new(Refusal::Limit, text)));
+                self.on_client_left(id);
+            }
+        }
+    }
+}
+
+fn goodbye(refused: Refused) -> ClientEvent {
+    ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())) }
+}

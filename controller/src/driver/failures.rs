@@ -1,0 +1,91 @@
+//! What a chunk's failure is called, and what to do about it.
+
+use phalanx_proto::v1::FailureKind;
+use phalanx_scheduler::{ChunkFailure, LossKind};
+
+/// The kind and the message for the person at the client. `engine` names it, with its host.
+pub(super) fn explain(failure: &ChunkFailure, engine: &str) -> (FailureKind, String) {
+    match failure {
+        ChunkFailure::EngineLost { reason } => (
+            FailureKind::EngineLost,
+            format!(
+                "{engine} went away: {reason}; a direct call is not moved to another engine, because it may rely on what that engine kept; repeat it on the engines that are left, or use a load-balanced view"
+            ),
+        ),
+        ChunkFailure::WorkerLost { was_running, loss } => {
+            let kind = if loss.kind == LossKind::CannotStart {
+                FailureKind::Program
+            } else {
+                FailureKind::WorkerLost
+            };
+            let text = if *was_running {
+                format!("the function ended its process on {engine}: {}", loss.message)
+            } else {
+                format!(
+                    "the process on {engine} that was to run this ended before, with all names it kept: {}; push them again and repeat the call",
+                    loss.message
+                )
+            };
+            (kind, text)
+        }
+        ChunkFailure::Quarantined { engines, message } => {
+            let held: Vec<String> = engines.iter().map(ToString::to_string).collect();
+            (
+                FailureKind::Quarantined,
+                format!(
+                    "these elements ended the process that ran them {} times, on engines {}, and are not tried again; the last time: {message}; run one of them alone on the client to find out why",
+                    engines.len(),
+                    held.join(", ")
+                ),
+            )
+        }
+        ChunkFailure::CannotStart { message } => {
+            (FailureKind::Program, format!("the program does not run on {engine}: {message}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phalanx_proto::ids::EngineId;
+    use phalanx_scheduler::Loss;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_names_the_engine_and_the_reason() {
+        let loss = |kind| Loss { kind, message: "signal 11".into() };
+        let all = [
+            (ChunkFailure::EngineLost { reason: "silent".into() }, FailureKind::EngineLost, "silent"),
+            (
+                ChunkFailure::WorkerLost { was_running: true, loss: loss(LossKind::Died) },
+                FailureKind::WorkerLost,
+                "ended its process on engine 3 on node7: signal 11",
+            ),
+            (
+                ChunkFailure::WorkerLost { was_running: false, loss: loss(LossKind::Stopped) },
+                FailureKind::WorkerLost,
+                "push them again",
+            ),
+            (
+                ChunkFailure::WorkerLost { was_running: false, loss: loss(LossKind::CannotStart) },
+                FailureKind::Program,
+                "signal 11",
+            ),
+            (
+                ChunkFailure::Quarantined {
+                    engines: vec![EngineId(1), EngineId(4)],
+                    message: "killed".into(),
+                },
+                FailureKind::Quarantined,
+                "2 times, on engines 1, 4",
+            ),
+            (ChunkFailure::CannotStart { message: "no libm".into() }, FailureKind::Program, "no libm"),
+        ];
+        for (failure, kind, part) in all {
+            let (found, text) = explain(&failure, "engine 3 on node7");
+            assert_eq!(found, kind);
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A job, as the driver keeps it: where its results go and what its elements are made of.
+
+use std::collections::{HashMap, HashSet};
+use std::iter;
+use std::time::Instant;
+
+use bytes::Bytes;
+use phalanx_proto::ids::{ClientId, JobId, JobKey, NodeId, ProgramKey};
+use phalanx_proto::v1::node_command::Kind;
+use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
+use phalanx_scheduler::{JobSpec, Plan};
+
+use crate::parse::Submission;
+use crate::payload::{Payload, Rope};
+
+/// A job that has not ended.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) client: ClientId,
+    /// The client's own number for it.
+    pub(super) number: u64,
+    pub(super) id: JobId,
+    pub(super) label: String,
+    entry: i64,
+    pub(super) elements: u64,
+    pub(super) direct: bool,
+    pub(super) since: Instant,
+    pub(super) payload: Payload,
+    context: Rope,
+    context_bytes: u64,
+    /// Elements that the scheduler was told of.
+    pub(super) supplied: u64,
+    /// Nodes that know the job.
+    pub(super) opened: HashSet<NodeId>,
+    /// The retries of single elements that are under way: which ones, by chunk.
+    pub(super) only: HashMap<u64, Box<[u32]>>,
+    /// The client was told that it is refused; nothing more is said of it.
+    pub(super) refused: bool,
+    /// Bytes that count against the payload limit.
+    pub(super) bytes: u64,
+}
+
+/// What a node must know of a job's client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) program: &'a Program,
+    pub(super) host_id: &'a str,
+    pub(super) pid: u32,
+}
+
+impl Job {
+    /// The job, and what the scheduler is to know of it.
+    pub(super) fn new(
+        client: ClientId,
+        program: ProgramKey,
+        wanted: Submission,
+        now: Instant,
+    ) -> (Self, JobSpec) {
+        let job = Self {
+            client,
+            number: wanted.job,
+            id: wanted.id,
+            label: wanted.label,
+            entry: wanted.entry,
+            elements: wanted.elements,
+            direct: matches!(wanted.plan, Plan::Direct { .. }),
+            since: now,
+            payload: Payload::new(wanted.elements, wanted.stride, wanted.varying),
+            context: Rope::default(),
+            context_bytes: wanted.context_bytes,
+            supplied: 0,
+            opened: HashSet::new(),
+            only: HashMap::new(),
+            refused: false,
+            bytes: 0,
+        };
+        let spec = JobSpec { program, elements: wanted.elements, plan: wanted.plan, retries: wanted.retries };
+        (job, spec)
+    }
+
+    pub(super) fn push_context(&mut self, part: Bytes) -> Result<(), &'static str> {
+        if self.context.len() + part.len() as u64 > self.context_bytes {
+            return Err("more context than the job announced");
+        }
+        self.context.push(part);
+        Ok(())
+    }
+
+    /// Elements that may be assigned: none before the context is complete.
+    pub(super) fn ready(&self) -> u64 {
+        if self.context.len() < self.context_bytes { 0 } else { self.payload.complete() }
+    }
+
+    /// Bytes that it holds now.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.context.len() + self.payload.bytes()
+    }
+
+    /// What opens the job on a node; each with the bytes of its data.
+    pub(super) fn open(&self, key: JobKey, origin: Origin<'_>) -> Vec<(NodeCommand, usize)> {
+        let mut pieces = self.context.pieces(iter::once(0..self.context.len()));
+        let last = pieces.pop().unwrap_or_default();
+        let total = self.context.len();
+        let mut commands: Vec<_> = pieces
+            .into_iter()
+            .map(|data| {
+                let bytes = data.len();
+                (NodeCommand { kind: Some(Kind::OpenPart(OpenPart { job: key.0, total, data })) }, bytes)
+            })
+            .collect();
+        let bytes = last.len();
+        let open = Open {
+            job: key.0,
+            program: Some(origin.program.clone()),
+            entry: self.entry,
+            label: self.label.clone(),
+            client_host_id: origin.host_id.to_owned(),
+            client_pid: origin.pid,
+            context: last,
+        };
+        commands.push((NodeCommand { kind: Some(Kind::Open(open)) }, bytes));
+        commands
+    }
+}

@@ -1,0 +1,138 @@
+//! Clients, nodes and engines that are there now.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use phalanx_programs::Hash;
+use phalanx_proto::ids::{EngineId, JobId, JobKey, NodeId, ProgramKey};
+use phalanx_proto::v1::client_event::Kind as ToClient;
+use phalanx_proto::v1::node_command::Kind as ToNode;
+use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Program};
+
+use crate::outbox::{Load, Outbox};
+use crate::parse::PeerInfo;
+
+/// Ended jobs that a client's session remembers, so that submitting one again is answered.
+const ENDED_MAX: usize = 1_024;
+
+/// A client's session.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) peer: PeerInfo,
+    pub(super) program: Program,
+    pub(super) hash: Hash,
+    pub(super) program_key: ProgramKey,
+    outbox: Outbox<ClientEvent>,
+    /// Its jobs by its own numbers.
+    pub(super) jobs: HashMap<u64, JobKey>,
+    pub(super) ids: HashMap<JobId, JobKey>,
+    ended: VecDeque<(JobId, bool)>,
+}
+
+impl Client {
+    pub(super) fn new(
+        peer: PeerInfo,
+        program: Program,
+        hash: Hash,
+        program_key: ProgramKey,
+        outbox: Outbox<ClientEvent>,
+    ) -> Self {
+        let (jobs, ids) = (HashMap::new(), HashMap::new());
+        Self { peer, program, hash, program_key, outbox, jobs, ids, ended: VecDeque::new() }
+    }
+
+    pub(super) fn send(&self, kind: ToClient, data_bytes: usize) -> Load {
+        self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox<ClientEvent> {
+        &self.outbox
+    }
+
+    pub(super) fn forget_job(&mut self, number: u64, id: JobId, cancelled: bool) {
+        self.jobs.remove(&number);
+        self.ids.remove(&id);
+        if self.ended.len() == ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((id, cancelled));
+    }
+
+    /// Whether a job has ended, and if so whether it was cancelled.
+    pub(super) fn ended(&self, id: JobId) -> Option<bool> {
+        self.ended.iter().rev().find(|(ended, _)| *ended == id).map(|(_, cancelled)| *cancelled)
+    }
+}
+
+/// A node's session.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) peer: PeerInfo,
+    outbox: Outbox<NodeCommand>,
+    pub(super) engines: Vec<EngineId>,
+    pub(super) last_beat: Instant,
+    pub(super) draining: bool,
+}
+
+impl Node {
+    pub(super) fn new(peer: PeerInfo, outbox: Outbox<NodeCommand>, now: Instant) -> Self {
+        Self { peer, outbox, engines: Vec::new(), last_beat: now, draining: false }
+    }
+
+    pub(super) fn send(&self, kind: ToNode) -> Load {
+        self.push(NodeCommand { kind: Some(kind) }, 0)
+    }
+
+    pub(super) fn push(&self, command: NodeCommand, data_bytes: usize) -> Load {
+        self.outbox.push(command, data_bytes)
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox<NodeCommand> {
+        &self.outbox
+    }
+}
+
+/// An engine.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) node: NodeId,
+    /// How many workers it has lost, as far as is known here.
+    pub(super) epoch: u32,
+    pub(super) host: Arc<str>,
+    pub(super) node_pid: u32,
+}
+
+impl Engine {
+    pub(super) fn info(&self, id: EngineId) -> EngineInfo {
+        EngineInfo { id: id.0, host: self.host.to_string(), node: self.node.0, node_pid: self.node_pid }
+    }
+}
+
+/// Programs that clients have announced, by short keys. A key is never used for another program.
+#[derive(Debug, Default)]
+pub(super) struct ProgramKeys {
+    keys: HashMap<Hash, (ProgramKey, usize)>,
+    next: u32,
+}
+
+impl ProgramKeys {
+    pub(super) fn enter(&mut self, hash: Hash) -> ProgramKey {
+        let next = &mut self.next;
+        let (key, clients) = self.keys.entry(hash).or_insert_with(|| {
+            *next += 1;
+            (ProgramKey(*next), 0)
+        });
+        *clients += 1;
+        *key
+    }
+
+    pub(super) fn leave(&mut self, hash: &Hash) {
+        if let Some((_, clients)) = self.keys.get_mut(hash) {
+            *clients -= 1;
+            if *clients == 0 {
+                self.keys.remove(hash);
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What clients say.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use phalanx_proto::ids::{EngineId, JobId};
+use phalanx_proto::limits::{JOB_ELEMENTS_MAX, clip};
+use phalanx_proto::v1::client_message::Kind;
+use phalanx_proto::v1::submit;
+use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, Segment, Submit};
+use phalanx_scheduler::{Chunking, Plan};
+
+use super::{PeerInfo, ProgramInfo, Refused, demand};
+
+/// Longest name of a function: `type_name` of a closure deep in generics is long.
+const LABEL_BYTES_MAX: usize = 4 << 10;
+
+/// A client's greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) peer: PeerInfo,
+    pub(crate) program: ProgramInfo,
+}
+
+/// A message of a client after its greeting. `job` is the client's own number.
+#[derive(Debug)]
+pub(crate) enum ClientSaid {
+    Submit(Box<Submission>),
+    Context { job: u64, data: Bytes },
+    Segment { job: u64, lens: Bytes, data: Bytes },
+    Cancel { job: u64 },
+}
+
+/// A call of a view.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission {
+    pub(crate) job: u64,
+    pub(crate) id: JobId,
+    pub(crate) entry: i64,
+    pub(crate) label: String,
+    pub(crate) elements: u64,
+    pub(crate) stride: u32,
+    pub(crate) varying: bool,
+    pub(crate) retries: u32,
+    pub(crate) context_bytes: u64,
+    pub(crate) plan: Plan,
+}
+
+pub(crate) fn parse_hello(message: ClientMessage) -> Result<Hello, Refused> {
+    let Some(Kind::Hello(hello)) = message.kind else {
+        return Err(Refused::malformed("a client's first message is not its greeting"));
+    };
+    // The version first: another version's other fields may mean something else.
+    let peer = PeerInfo::parse(hello.peer, "client")?;
+    Ok(Hello { peer, program: ProgramInfo::parse(hello.program)? })
+}
+
+pub(crate) fn parse_client(message: ClientMessage) -> Result<ClientSaid, Refused> {
+    match message.kind {
+        Some(Kind::Submit(submit)) => Ok(ClientSaid::Submit(Box::new(parse_submit(submit)?))),
+        Some(Kind::Context(part)) => Ok(ClientSaid::Context { job: part.job, data: part.data }),
+        Some(Kind::Segment(segment)) => parse_segment(segment),
+        Some(Kind::Cancel(cancel)) => Ok(ClientSaid::Cancel { job: cancel.job }),
+        Some(Kind::Hello(_)) => Err(Refused::malformed("a second greeting")),
+        None => Err(Refused::malformed("an empty message of a client")),
+    }
+}
+
+fn parse_segment(segment: Segment) -> Result<ClientSaid, Refused> {
+    demand(segment.lens.len().is_multiple_of(4), "a segment whose lengths are not 32 bits each")?;
+    Ok(ClientSaid::Segment { job: segment.job, lens: segment.lens, data: segment.data })
+}
+
+fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
+    let id =
+        JobId::from_bytes(&submit.id).ok_or_else(|| Refused::malformed("a job whose id is not 16 bytes"))?;
+    demand(submit.elements <= JOB_ELEMENTS_MAX, "a job of more elements than any job may have")?;
+    demand(!submit.varying || submit.stride == 0, "a job whose elements both vary in length and do not")?;
+    let plan = match submit.plan {
+        Some(submit::Plan::Balanced(plan)) => parse_balanced(&plan, submit.elements)?,
+        Some(submit::Plan::Direct(plan)) => parse_direct(&plan),
+        None => return Err(Refused::malformed("a job without a plan")),
+    };
+    Ok(Submission {
+        job: submit.job,
+        id,
+        entry: submit.entry,
+        label: clip(&submit.label, LABEL_BYTES_MAX),
+        elements: submit.elements,
+        stride: submit.stride,
+        varying: submit.varying,
+        retries: submit.retries,
+        context_bytes: submit.context_len,
+        plan,
+    })
+}
+
+fn parse_balanced(plan: &BalancedPlan, elements: u64) -> Result<Plan, Refused> {
+    let mut remaining: Vec<Range<u64>> = Vec::with_capacity(plan.remaining.len());
+    let mut from = 0;
+    for span in &plan.remaining {
+        let end = span.first.checked_add(span.count).filter(|end| *end <= elements);
+        let Some(end) = end.filter(|_| span.first >= from) else {
+            return Err(Refused::malformed(
+                "a job whose remaining elements are out of order or out of range",
+            ));
+        };
+        if span.count > 0 {
+            remaining.push(span.first..end);
+        }
+        from = end;
+    }
+    // Empty means all: a list that names nothing is not that.
+    demand(plan.remaining.is_empty() || !remaining.is_empty(), "a job of which nothing remains")?;
+    let chunking = if plan.chunksize == 0 { Chunking::Auto } else { Chunking::Fixed(plan.chunksize) };
+    Ok(Plan::Balanced { chunking, remaining })
+}
+
+fn parse_direct(plan: &DirectPlan) -> Plan {
+    Plan::Direct { targets: plan.targets.iter().map(|id| EngineId(*id)).collect() }
+}

@@ -1,0 +1,87 @@
+//! What nodes say.
+
+use std::sync::Arc;
+
+use phalanx_proto::ids::{EngineId, JobKey};
+use phalanx_proto::limits::{NODE_ENGINES_MAX, RUN_CHUNKS_MAX, TEXT_BYTES_MAX, clip};
+use phalanx_proto::v1::node_message::Kind;
+use phalanx_proto::v1::{NodeMessage, ReportPart, Returned, WorkerLossKind, WorkerLost};
+use phalanx_scheduler::{Loss, LossKind};
+
+use super::{NodeReport, PeerInfo, Refused, demand};
+
+/// A node's greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Registration {
+    pub(crate) peer: PeerInfo,
+    pub(crate) engines: u32,
+    pub(crate) wanted: Vec<EngineId>,
+}
+
+/// A message of a node after its greeting.
+#[derive(Debug)]
+pub(crate) enum NodeSaid {
+    Report(Box<NodeReport>),
+    Part(ReportPart),
+    Returned { engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
+    WorkerLost { engine: EngineId, loss: Loss, running: Option<(JobKey, u64, u32)> },
+    Draining,
+}
+
+pub(crate) fn parse_registration(message: NodeMessage) -> Result<Registration, Refused> {
+    let Some(Kind::Register(register)) = message.kind else {
+        return Err(Refused::malformed("a node's first message is not its registration"));
+    };
+    let peer = PeerInfo::parse(register.peer, "engine")?;
+    demand((1..=NODE_ENGINES_MAX).contains(&register.engines), "a node with no engines, or too many")?;
+    demand(
+        register.wanted.len() <= register.engines as usize,
+        "a node that wants more ids than it has engines",
+    )?;
+    let wanted = register.wanted.into_iter().map(EngineId).collect();
+    Ok(Registration { peer, engines: register.engines, wanted })
+}
+
+pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
+    match message.kind {
+        Some(Kind::Report(report)) => Ok(NodeSaid::Report(Box::new(NodeReport::parse(report)?))),
+        Some(Kind::Part(part)) => parse_part(part),
+        Some(Kind::Returned(returned)) => parse_returned(&returned),
+        Some(Kind::WorkerLost(lost)) => Ok(parse_worker_lost(lost)),
+        Some(Kind::Draining(_)) => Ok(NodeSaid::Draining),
+        Some(Kind::Register(_)) => Err(Refused::malformed("a second registration")),
+        None => Err(Refused::malformed("an empty message of a node")),
+    }
+}
+
+fn parse_part(part: ReportPart) -> Result<NodeSaid, Refused> {
+    demand(part.data.len() as u64 <= part.total, "a part of a result that is longer than the result")?;
+    Ok(NodeSaid::Part(part))
+}
+
+fn parse_returned(returned: &Returned) -> Result<NodeSaid, Refused> {
+    demand_chunks(returned.first_chunk, returned.chunk_count)?;
+    Ok(NodeSaid::Returned {
+        engine: EngineId(returned.engine),
+        job: JobKey(returned.job),
+        first: returned.first_chunk,
+        count: returned.chunk_count,
+        attempt: returned.attempt,
+    })
+}
+
+pub(super) fn demand_chunks(first: u64, count: u32) -> Result<(), Refused> {
+    demand((1..=RUN_CHUNKS_MAX).contains(&count), "a run of no chunks, or too many")?;
+    demand(first.checked_add(u64::from(count)).is_some(), "a run of chunks beyond the last number")
+}
+
+fn parse_worker_lost(lost: WorkerLost) -> NodeSaid {
+    let kind = match lost.kind() {
+        WorkerLossKind::CannotStart => LossKind::CannotStart,
+        WorkerLossKind::Stopped => LossKind::Stopped,
+        WorkerLossKind::Died | WorkerLossKind::Unspecified => LossKind::Died,
+    };
+    let message: Arc<str> = clip(&lost.message, TEXT_BYTES_MAX).into();
+    let running = lost.was_running.then_some((JobKey(lost.job), lost.chunk, lost.attempt));
+    NodeSaid::WorkerLost { engine: EngineId(lost.engine), loss: Loss { kind, message }, running }
+}

@@ -1,0 +1,115 @@
+//! What clients call.
+
+use std::sync::Arc;
+
+use phalanx_profile::Role;
+use phalanx_proto::ids::ClientId;
+use phalanx_proto::v1::client_event::Kind;
+use phalanx_proto::v1::cluster_server::Cluster;
+use phalanx_proto::v1::{
+    ClientEvent, ClientMessage, ProgramPiece, ProgramStored, StatusReply, StatusRequest,
+};
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::session::{self, End};
+use super::{Shared, admit};
+use crate::inbox::Event;
+use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
+use crate::parse::{ProgramInfo, parse_client, parse_hello};
+use crate::programs::{Upload, UploadError};
+
+/// The service `phalanx.v1.Cluster`.
+#[derive(Debug)]
+pub(crate) struct ClusterService(pub(crate) Arc<Shared>);
+
+#[tonic::async_trait]
+impl Cluster for ClusterService {
+    type SessionStream = OutboxStream<ClientEvent>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        admit(&request, Role::Client)?;
+        let client = ClientId(self.0.next_session());
+        let relief = Arc::clone(&self.0.relief);
+        let (sender, stream) = outbox(PeerId::Client(client), self.0.client_marks, relief);
+        let reading = read_client(Arc::clone(&self.0), client, request.into_inner(), sender.clone());
+        sender.set_reader(session::spawn(reading));
+        Ok(Response::new(stream))
+    }
+
+    async fn upload_program(
+        &self,
+        request: Request<Streaming<ProgramPiece>>,
+    ) -> Result<Response<ProgramStored>, Status> {
+        admit(&request, Role::Client)?;
+        let mut pieces = request.into_inner();
+        let first =
+            pieces.message().await?.ok_or_else(|| Status::invalid_argument("an upload of no pieces"))?;
+        let program = ProgramInfo::parse(first.program).map_err(|r| Status::invalid_argument(r.message))?;
+        let mut upload = Upload::begin(Arc::clone(&self.0.library), program).await.map_err(status)?;
+        upload.write(first.data).await.map_err(status)?;
+        while let Some(piece) = pieces.message().await? {
+            upload.write(piece.data).await.map_err(status)?;
+        }
+        upload.finish().await.map_err(status)?;
+        Ok(Response::new(ProgramStored {}))
+    }
+
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        admit(&request, Role::Client)?;
+        let (reply, answer) = oneshot::channel();
+        self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
+        Ok(Response::new(answer))
+    }
+}
+
+async fn read_client(
+    shared: Arc<Shared>,
+    client: ClientId,
+    mut inbound: Streaming<ClientMessage>,
+    outbox: Outbox<ClientEvent>,
+) {
+    let end = follow(&shared, client, &mut inbound, &outbox).await;
+    let farewell = match end {
+        End::Gone(reason) => {
+            tracing::debug!(%client, %reason, "a client's session has ended");
+            None
+        }
+        End::Refused(refused) => {
+            tracing::warn!(%client, reason = %refused.message, "a client's session is refused");
+            Some(ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())) })
+        }
+    };
+    outbox.end_reading(farewell);
+    // Without a driver there is nobody left to tell.
+    let _ = shared.inbox.send(Event::ClientLeft { client }).await;
+}
+
+async fn follow(
+    shared: &Shared,
+    client: ClientId,
+    inbound: &mut Streaming<ClientMessage>,
+    outbox: &Outbox<ClientEvent>,
+) -> End {
+    let joined = async {
+        let hello = Box::new(parse_hello(session::greeting(inbound).await?)?);
+        let joined = Event::ClientJoined { client, hello, outbox: outbox.clone() };
+        Ok::<(), End>(shared.inbox.send(joined).await?)
+    };
+    if let Err(end) = joined.await {
+        return end;
+    }
+    session::read(inbound, &shared.inbox, parse_client, |said| Event::FromClient { client, said }).await
+}
+
+fn status(error: UploadError) -> Status {
+    match &error {
+        UploadError::Unwanted { .. } => Status::failed_precondition(error.to_string()),
+        UploadError::Store(_) => Status::invalid_argument(error.to_string()),
+        UploadError::Stopped => Status::unavailable(error.to_string()),
+    }
+}

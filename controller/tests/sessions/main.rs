@@ -1,0 +1,10 @@
+//! A controller on a temporary profile, spoken to by clients and nodes that are nothing but gRPC:
+//! what they see is what the wire promises, and whatever they do, the controller lives on.
+
+mod faults;
+mod jobs;
+mod node;
+mod peer;
+mod programs;
+mod refusals;
+mod world;

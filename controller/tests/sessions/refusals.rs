@@ -1,0 +1,202 @@
+//! What the controller does not do, and what it says then.
+
+use phalanx_controller::{Controller, ControllerConfig};
+use phalanx_profile::{Profile, Role};
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::v1::client_event::Kind as Event;
+use phalanx_proto::v1::client_message::Kind as Say;
+use phalanx_proto::v1::cluster_client::ClusterClient;
+use phalanx_proto::v1::node_message::Kind as NodeSay;
+use phalanx_proto::v1::nodes_client::NodesClient;
+use phalanx_proto::v1::{ClientMessage, Draining, JobRefused, NodeMessage, Refusal, StatusRequest, Submit};
+use phalanx_proto::version::PROTOCOL_VERSION;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tonic::Code;
+
+use crate::node::{Node, register};
+use crate::peer::{Client, balanced, direct, hello, program, submission};
+use crate::world::{PATIENCE, World};
+
+#[tokio::test]
+async fn another_protocol_is_refused_on_both_services() {
+    let world = World::start().await;
+    let (says, mut hears) = Client::connect(world.channel().await).await;
+    let greeting = hello(PROTOCOL_VERSION + 1, "h", program(b"p"));
+    says.send(ClientMessage { kind: Some(greeting) }).await.unwrap();
+    let Some(Event::Goodbye(goodbye)) = hears.message().await.unwrap().unwrap().kind else {
+        panic!("a goodbye")
+    };
+    assert_eq!(goodbye.code(), Refusal::Version);
+    assert!(goodbye.message.contains("upgrade the controller"), "{}", goodbye.message);
+
+    let mut node = Node::connect(world.channel().await).await;
+    node.say(register(PROTOCOL_VERSION - 1, 1)).await;
+    let goodbye = node.hear_goodbye().await;
+    assert_eq!(goodbye.code(), Refusal::Version);
+    assert!(goodbye.message.contains("upgrade the engine"), "{}", goodbye.message);
+    world.must_be_alive().await;
+}
+
+#[tokio::test]
+async fn a_session_begins_with_a_greeting() {
+    let world = World::start().await;
+    let (says, mut hears) = Client::connect(world.channel().await).await;
+    says.send(ClientMessage { kind: None }).await.unwrap();
+    let Some(Event::Goodbye(goodbye)) = hears.message().await.unwrap().unwrap().kind else {
+        panic!("a goodbye")
+    };
+    assert_eq!(goodbye.code(), Refusal::Malformed);
+    let mut node = Node::connect(world.channel().await).await;
+    node.say(NodeSay::Draining(Draining {})).await;
+    assert_eq!(node.hear_goodbye().await.code(), Refusal::Malformed);
+    world.must_be_alive().await;
+}
+
+async fn refused(client: &mut Client, submit: Submit) -> JobRefused {
+    client.say(Say::Submit(submit)).await;
+    match client.hear().await {
+        Event::Refused(refused) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_cannot_be_are_refused_and_the_session_goes_on() {
+    let world = World::start_with(|config| config.limits.payload_bytes_max = 1 << 20).await;
+    let mut client = Client::join(&world).await;
+    let none = refused(&mut client, submission(1, 1, direct(&[]))).await;
+    assert_eq!((none.job, none.code()), (1, Refusal::NoEngines));
+    assert!(none.message.contains("engine --profile"), "{}", none.message);
+    let unknown = refused(&mut client, submission(2, 1, direct(&[12]))).await;
+    assert_eq!(unknown.code(), Refusal::UnknownEngine);
+    let large = refused(&mut client, submission(3, 1 << 20, balanced(1))).await;
+    assert_eq!(large.code(), Refusal::Limit);
+    assert!(large.message.contains("--payload-limit"), "{}", large.message);
+    let varying = Submit { stride: 0, varying: true, ..submission(4, 1 << 22, balanced(1 << 21)) };
+    assert_eq!(refused(&mut client, varying).await.code(), Refusal::Limit);
+    client.submit(submission(5, 0, balanced(1))).await;
+    assert!(matches!(client.hear().await, Event::Finished(_)));
+}
+
+#[tokio::test]
+async fn a_job_that_grows_beyond_the_limit_is_refused_then() {
+    let world = World::start_with(|config| config.limits.payload_bytes_max = 1 << 20).await;
+    let mut client = Client::join(&world).await;
+    client.submit(Submit { stride: 0, varying: true, ..submission(1, 10, balanced(1)) }).await;
+    let segment = |len: u32| {
+        Say::Segment(phalanx_proto::v1::Segment {
+            job: 1,
+            lens: len.to_le_bytes().to_vec().into(),
+            data: vec![0; len as usize].into(),
+        })
+    };
+    client.say(segment(800_000)).await;
+    client.say(segment(800_000)).await;
+    client.say(segment(800_000)).await;
+    let Event::Refused(refused) = client.hear().await else { panic!("a refusal") };
+    assert_eq!((refused.job, refused.code()), (1, Refusal::Limit));
+    assert_eq!(world.status().await.payload_bytes, 0);
+    world.must_be_alive().await;
+}
+
+#[tokio::test]
+async fn data_that_contradicts_the_job_ends_the_session() {
+    let world = World::start().await;
+    let mut client = Client::join(&world).await;
+    client.submit(submission(1, 1, balanced(1))).await;
+    client.segment(1, vec![0; 9]).await;
+    assert_eq!(client.hear_goodbye().await.code(), Refusal::Malformed);
+    world.must_be_alive().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_ends_the_session() {
+    let world = World::start().await;
+    let mut client = Client::join(&world).await;
+    client.submit(submission(1, 1 << 24, balanced(1))).await;
+    client.segment(1, vec![0; MESSAGE_BYTES_MAX + 1]).await;
+    let goodbye = client.hear_goodbye().await;
+    assert_eq!(goodbye.code(), Refusal::Malformed);
+    world.must_be_alive().await;
+}
+
+#[tokio::test]
+async fn a_certificate_opens_its_own_service_only() {
+    let world = World::start().await;
+    let engine = world.remote(Role::Engine).await;
+    let client = world.remote(Role::Client).await;
+    let (_keep, said) = tokio::sync::mpsc::channel::<NodeMessage>(1);
+    let said = tokio_stream::wrappers::ReceiverStream::new(said);
+    let refused = NodesClient::new(client.clone()).session(said).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("engine.json"), "{}", refused.message());
+    let refused = ClusterClient::new(engine.clone()).status(StatusRequest {}).await.unwrap_err();
+    assert!(refused.message().contains("client.json"), "{}", refused.message());
+    // Over TCP everything works that works over the socket.
+    ClusterClient::new(client.clone()).status(StatusRequest {}).await.unwrap();
+    let mut node = Node::connect(engine).await;
+    node.say(register(PROTOCOL_VERSION, 1)).await;
+    assert!(matches!(node.hear().await, phalanx_proto::v1::node_command::Kind::Registered(_)));
+    Client::join_as(client, "h", program(b"p")).await;
+}
+
+#[tokio::test]
+async fn garbage_is_nobodys_session() {
+    let world = World::start().await;
+    let address = world.controller.local_addr().unwrap();
+    for garbage in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &[0; 4096],
+        b"\x16\x03\x01\xff\xff",
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // An alert, a reset, nothing: but the connection ends.
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the connection ends");
+        let mut socket = UnixStream::connect(world.controller.socket()).await.unwrap();
+        socket.write_all(garbage).await.unwrap();
+    }
+    let silent: Vec<TcpStream> = {
+        let mut silent = Vec::new();
+        for _ in 0..50 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        silent
+    };
+    world.must_be_alive().await;
+    ClusterClient::new(world.remote(Role::Client).await).status(StatusRequest {}).await.unwrap();
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_shutdown_is_announced_and_leaves_no_socket() {
+    let world = World::start().await;
+    let mut node = Node::join(&world, 1).await;
+    let mut client = Client::join(&world).await;
+    let socket = world.controller.socket().to_owned();
+    let World { controller, .. } = world;
+    let stopping = tokio::spawn(controller.shutdown());
+    let goodbye = client.hear_goodbye().await;
+    assert_eq!(goodbye.code(), Refusal::Shutdown);
+    assert_eq!(node.hear_goodbye().await.code(), Refusal::Shutdown);
+    drop((client, node));
+    stopping.await.unwrap();
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn one_profile_has_one_controller() {
+    let directory = tempfile::tempdir().unwrap();
+    let profile = Profile::at(directory.path().join("test")).unwrap();
+    let first = Controller::start(ControllerConfig::local(profile.clone())).await.unwrap();
+    let second = Controller::start(ControllerConfig::local(profile.clone())).await.unwrap_err();
+    assert!(second.is_already_running());
+    assert!(second.to_string().contains(&std::process::id().to_string()), "{second}");
+    first.shutdown().await;
+    Controller::start(ControllerConfig::local(profile)).await.unwrap().shutdown().await;
+}

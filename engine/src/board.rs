@@ -1,0 +1,119 @@
+//! The page that an engine daemon and its worker share: on it the worker writes what it runs, so
+//! that its death can be blamed on the right chunk, without a message per chunk.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::MmapRaw;
+
+const BYTES: usize = 4096;
+
+/// What a worker runs at the moment. One side writes, the other reads.
+#[derive(Debug)]
+pub struct Board {
+    file: File,
+    page: MmapRaw,
+}
+
+/// A chunk that is being run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// The job.
+    pub job: u64,
+    /// The chunk's index.
+    pub chunk: u64,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+impl Board {
+    /// A blank page, in memory.
+    ///
+    /// # Errors
+    /// When the system gives no memory.
+    pub fn create() -> io::Result<Self> {
+        let fd = rustix::fs::memfd_create("phalanx-board", rustix::fs::MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&fd, BYTES as u64)?;
+        Self::from_fd(fd)
+    }
+
+    /// The page behind a descriptor that the other side made.
+    ///
+    /// # Errors
+    /// When it is not such a page.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        let file = File::from(fd);
+        if file.metadata()?.len() < BYTES as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a page shared with an engine"));
+        }
+        let page = MmapRaw::map_raw(&file)?;
+        Ok(Self { file, page })
+    }
+
+    /// The descriptor to hand over.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// The worker starts on a run of chunks.
+    pub fn start(&self, job: u64, chunk: u64, attempt: u32) {
+        self.word(1).store(chunk, Ordering::Relaxed);
+        self.word(2).store(u64::from(attempt), Ordering::Relaxed);
+        self.word(0).store(job.wrapping_add(1), Ordering::Release);
+    }
+
+    /// It goes on with another chunk of the same run.
+    #[inline]
+    pub fn advance(&self, chunk: u64) {
+        self.word(1).store(chunk, Ordering::Relaxed);
+    }
+
+    /// It runs nothing.
+    pub fn idle(&self) {
+        self.word(0).store(0, Ordering::Release);
+    }
+
+    /// What it runs. Exact once the worker is dead; a moment old while it lives.
+    #[must_use]
+    pub fn running(&self) -> Option<Running> {
+        let job = self.word(0).load(Ordering::Acquire).checked_sub(1)?;
+        let chunk = self.word(1).load(Ordering::Relaxed);
+        let attempt = u32::try_from(self.word(2).load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        Some(Running { job, chunk, attempt })
+    }
+
+    #[inline]
+    #[allow(unsafe_code, reason = "the words of a shared page are atomics")]
+    fn word(&self, index: usize) -> &AtomicU64 {
+        debug_assert!(index < BYTES / 8);
+        // SAFETY: the mapping is BYTES long (checked in `from_fd`), page-aligned, lives as long as
+        // `self`, and both processes touch its words through atomics only.
+        unsafe { AtomicU64::from_ptr(self.page.as_mut_ptr().cast::<u64>().add(index)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_see_the_same_page() {
+        let daemon = Board::create().unwrap();
+        let worker = Board::from_fd(daemon.fd().try_clone_to_owned().unwrap()).unwrap();
+        assert_eq!(daemon.running(), None);
+        worker.start(7, 40, 2);
+        worker.advance(41);
+        assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2 }));
+        worker.idle();
+        assert_eq!(daemon.running(), None);
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(Board::from_fd(file.into()).is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! The front door: a node registers its engines, serves them, and comes back when the controller does.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use phalanx_link::ConnectError;
+use phalanx_profile::{ConnectionError, ConnectionFile, Role};
+use phalanx_programs::{Store, StoreError};
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::v1::{self, Refusal, node_command, node_message::Kind, nodes_client::NodesClient};
+use phalanx_proto::version::{PROTOCOL_VERSION, VERSION, target};
+use phalanx_proto::host;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::config::{Connection, NodeConfig};
+use crate::heartbeat::Heartbeat;
+use crate::outbound::{OUTBOUND_MESSAGES_MAX, message};
+use crate::program::Programs;
+use crate::session::{Session, events};
+use crate::worker::{Event, WorkerContext};
+
+/// Between two attempts to reach the controller, at first and at most.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Why a node cannot serve.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The connection file is no good.
+    #[error(transparent)]
+    File(#[from] ConnectionError),
+    /// The controller cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The controller will not have this node.
+    #[error("the controller refuses this node: {0}")]
+    Refused(String),
+    /// The connection ended.
+    #[error("the connection to the controller was lost: {0}")]
+    Lost(String),
+    /// No place for programs.
+    #[error(transparent)]
+    Programs(#[from] StoreError),
+    /// The system lacks something.
+    #[error("the node cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl NodeError {
+    /// Whether trying again may help.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Lost(_) | Self::File(ConnectionError::Missing { .. }))
+    }
+}
+
+/// What a node is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Serve,
+    /// Finish what runs, then end.
+    Drain,
+}
+
+/// What a node tells: the ids of its engines while it is registered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Standing {
+    engines: Vec<u32>,
+}
+
+/// A node that is serving, or trying to. Dropping the task that runs it ends its workers.
+#[derive(Debug)]
+pub struct Node {
+    wish: watch::Sender<Wish>,
+    standing: watch::Receiver<Standing>,
+}
+
+impl Node {
+    /// A node and the future that runs it, on a current-thread runtime or within a `LocalSet`-free one alike. The future ends when
+    /// the node was drained, when the controller refuses it, or, without [`NodeConfig::reconnect`], when the connection is lost.
+    pub fn new(config: NodeConfig) -> (Self, impl Future<Output = Result<(), NodeError>> + Send) {
+        let (wish, wishes) = watch::channel(Wish::Serve);
+        let (tell, standing) = watch::channel(Standing::default());
+        let run = run(Arc::new(config), wishes, tell);
+        (Self { wish, standing }, run)
+    }
+
+    /// Asks it to leave: running chunks finish, queued ones are handed back.
+    pub fn drain(&self) {
+        self.wish.send_replace(Wish::Drain);
+    }
+
+    /// Waits until it is registered: the ids of its engines. `None` when it has ended.
+    pub async fn registered(&self) -> Option<Vec<u32>> {
+        let mut standing = self.standing.clone();
+        let engines = standing.wait_for(|s| !s.engines.is_empty()).await.ok()?.engines.clone();
+        Some(engines)
+    }
+}
+
+async fn run(
+    config: Arc<NodeConfig>,
+    mut wishes: watch::Receiver<Wish>,
+    tell: watch::Sender<Standing>,
+) -> Result<(), NodeError> {
+    let dir = config.programs_dir.clone();
+    let store = Arc::new(Store::open(&dir, config.programs_bytes_max)?);
+    let mut wanted = Vec::new();
+    let mut backoff = BACKOFF_MIN;
+    loop {
+        let outcome = serve(&config, &store, &mut wanted, &mut wishes, &tell).await;
+        let was_registered = !tell.borrow().engines.is_empty();
+        tell.send_replace(Standing::default());
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(e) if !config.reconnect || !e.may_pass() => return Err(e),
+            Err(_) if *wishes.borrow() == Wish::Drain => return Ok(()),
+            Err(e) => tracing::warn!("{e}; trying again"),
+        }
+        if was_registered {
+            backoff = BACKOFF_MIN;
+        }
+        if tokio::time::timeout(backoff, asked_to_drain(&mut wishes)).await.is_ok() {
+            return Ok(());
+        }
+        backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// One session, from connecting to its end.
+async fn serve(
+    config: &Arc<NodeConfig>,
+    store: &Arc<Store>,
+    wanted: &mut Vec<u32>,
+    wishes: &mut watch::Receiver<Wish>,
+    tell: &watch::Sender<Standing>,
+) -> Result<(), NodeError> {
+    let file = match &config.connection {
+        Connection::Path(path) => ConnectionFile::load(path, Role::Engine)?,
+        Connection::File(file) => (**file).clone(),
+    };
+    let host_id = host::id();
+    let connected = phalanx_link::connect(&file, &host_id).await?;
+    let mut client = NodesClient::new(connected.channel.clone())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES_MAX);
+    let register = message(Kind::Register(registration(config.engines, wanted, &host_id)));
+    outbound.send(register).await.map_err(|_| NodeError::Lost("before it began".to_owned()))?;
+    let reply = client.session(ReceiverStream::new(messages)).await.map_err(|e| refused_or_lost(&e))?;
+    let mut commands = reply.into_inner();
+    let registered = await_registered(&mut commands).await?;
+    tracing::info!(engines = ?registered.engines, "registered with the controller");
+    wanted.clone_from(&registered.engines);
+
+    let every = Duration::from_millis(u64::from(registered.heartbeat_ms).max(10));
+    let heartbeat = Heartbeat::start(file, host_id.clone(), registered.node, every)?;
+    let (tx, workers_events) = events();
+    let programs = Arc::new(Programs::new(Arc::clone(store), host_id, connected.channel));
+    let ctx = WorkerContext { config: Arc::clone(config), programs, outbound: outbound.clone(), events: tx };
+    let session = Session::new(ctx, &registered.engines);
+    tell.send_replace(Standing { engines: registered.engines });
+    attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await
+}
+
+/// The session's loop.
+async fn attend(
+    mut session: Session,
+    mut commands: Streaming<v1::NodeCommand>,
+    mut events: mpsc::Receiver<Event>,
+    outbound: &mpsc::Sender<v1::NodeMessage>,
+    heartbeat: &Heartbeat,
+    wishes: &mut watch::Receiver<Wish>,
+) -> Result<(), NodeError> {
+    let lost = |why: &str| NodeError::Lost(why.to_owned());
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            command = commands.message() => {
+                let command = command.map_err(|e| refused_or_lost(&e))?.ok_or_else(|| lost("the controller closed it"))?;
+                match command.kind {
+                    Some(node_command::Kind::Goodbye(bye)) => return Err(goodbye(&bye)),
+                    Some(node_command::Kind::Drained(_)) => return Ok(()),
+                    _ => session.command(command).await.map_err(|e| NodeError::Lost(e.to_string()))?,
+                }
+            }
+            Some(event) = events.recv() => {
+                if let Some(message) = session.event(event) {
+                    outbound.send(message).await.map_err(|_| lost("the controller closed it"))?;
+                }
+            }
+            () = heartbeat.lost() => return Err(lost("the controller does not answer heartbeats, or has given this node up")),
+            asked = asked_to_drain(wishes), if !draining => {
+                draining = true;
+                if !asked {
+                    return Ok(());
+                }
+                let leaving = message(Kind::Draining(v1::Draining {}));
+                outbound.send(leaving).await.map_err(|_| lost("the controller closed it"))?;
+            }
+        }
+    }
+}
+
+/// Waits for the wish to leave; false when the handle was dropped, which ends the node at once.
+async fn asked_to_drain(wishes: &mut watch::Receiver<Wish>) -> bool {
+    wishes.wait_for(|w| *w == Wish::Drain).await.is_ok()
+}
+
+fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
+    let peer = v1::Peer {
+        protocol: PROTOCOL_VERSION,
+        version: VERSION.to_owned(),
+        host: host::name(),
+        host_id: host_id.to_owned(),
+        pid: std::process::id(),
+    };
+    v1::Register { peer: Some(peer), engines, wanted: wanted.to_vec(), target: target() }
+}
+
+async fn await_registered(commands: &mut Streaming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {
+    let first = commands.message().await.map_err(|e| refused_or_lost(&e))?;
+    match first.and_then(|c| c.kind) {
+        Some(node_command::Kind::Registered(registered)) => Ok(registered),
+        Some(node_command::Kind::Goodbye(bye)) => Err(goodbye(&bye)),
+        Some(other) => Err(NodeError::Lost(format!("its first word was {other:?}"))),
+        None => Err(NodeError::Lost("it closed the connection at once".to_owned())),
+    }
+}
+
+fn goodbye(bye: &v1::Goodbye) -> NodeError {
+    match bye.code() {
+        Refusal::Shutdown | Refusal::Expired => NodeError::Lost(bye.message.clone()),
+        _ => NodeError::Refused(bye.message.clone()),
+    }
+}
+
+fn refused_or_lost(status: &tonic::Status) -> NodeError {
+    match status.code() {
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => NodeError::Refused(status.message().to_owned()),
+        _ => NodeError::Lost(status.message().to_owned()),
+    }
+}

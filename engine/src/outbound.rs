@@ -1,0 +1,67 @@
+//! Messages from the node to its controller.
+
+use bytes::Bytes;
+use phalanx_proto::frames::{Chunks, Failure, Report, ReportPart};
+use phalanx_proto::v1::{self, node_message::Kind};
+use tokio::sync::mpsc;
+
+/// How many messages may wait for the connection; when it is full, workers wait.
+pub(crate) const OUTBOUND_MESSAGES_MAX: usize = 256;
+
+/// The way out to the controller.
+pub(crate) type Outbound = mpsc::Sender<v1::NodeMessage>;
+
+pub(crate) fn message(kind: Kind) -> v1::NodeMessage {
+    v1::NodeMessage { kind: Some(kind) }
+}
+
+pub(crate) fn report(engine: u32, report: Report) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = report.chunks;
+    message(Kind::Report(v1::Report {
+        job,
+        engine,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        element_first: report.element_first,
+        chunk_len: report.chunk_len,
+        timings: report.timings,
+        stride: report.stride,
+        lens: report.lens,
+        data: report.data,
+        data_before: report.data_before,
+        failures: report.failures.into_iter().map(failure).collect(),
+        busy_ns: report.busy_ns,
+        retrying: false,
+        only: unpacked(&report.only),
+    }))
+}
+
+fn failure(f: Failure) -> v1::ElementFailure {
+    v1::ElementFailure {
+        offset: f.offset,
+        kind: i32::from(f.kind),
+        message: f.message,
+        location: f.location,
+        backtrace: f.backtrace,
+    }
+}
+
+pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
+    let Chunks { job, first, attempt, .. } = part.chunks;
+    message(Kind::Part(v1::ReportPart { job, engine, chunk: first, attempt, data: part.data, total: part.total }))
+}
+
+pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = chunks;
+    message(Kind::Returned(v1::Returned { engine, job, first_chunk: first, chunk_count: count, attempt }))
+}
+
+/// u32s as they lie in a frame.
+pub(crate) fn packed(numbers: &[u32]) -> Bytes {
+    numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}

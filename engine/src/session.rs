@@ -1,0 +1,165 @@
+//! One session with the controller: commands in, workers' news out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use phalanx_proto::frames::{Assign, Chunks, Frame, Open, Part};
+use phalanx_proto::v1::{self, NodeCommand, node_command::Kind};
+use tokio::sync::mpsc;
+
+use crate::outbound::packed;
+use crate::program::Origin;
+use crate::slot::Slot;
+use crate::worker::{Event, WorkerContext};
+
+/// A job that this node runs chunks of.
+struct Job {
+    origin: Origin,
+    open: Open,
+    /// The context's earlier parts.
+    context: Vec<Bytes>,
+}
+
+/// The node's side of a session.
+pub(crate) struct Session {
+    ctx: WorkerContext,
+    slots: HashMap<u32, Slot>,
+    jobs: HashMap<u64, Arc<Job>>,
+    /// Parts of contexts whose `Open` is still to come.
+    parts: HashMap<u64, Vec<Bytes>>,
+}
+
+/// What the controller sent makes no sense: the session cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("the controller sent {0}")]
+pub(crate) struct Nonsense(String);
+
+impl Session {
+    pub(crate) fn new(ctx: WorkerContext, engines: &[u32]) -> Self {
+        let slots = engines.iter().map(|&id| (id, Slot::new(id))).collect();
+        Self { ctx, slots, jobs: HashMap::new(), parts: HashMap::new() }
+    }
+
+    /// Does what the controller says.
+    pub(crate) async fn command(&mut self, command: NodeCommand) -> Result<(), Nonsense> {
+        match command.kind {
+            Some(Kind::OpenPart(part)) => self.parts.entry(part.job).or_default().push(part.data),
+            Some(Kind::Open(open)) => self.open(open)?,
+            Some(Kind::AssignPart(part)) => {
+                let slot = slot(&mut self.slots, part.engine)?;
+                if slot.is_current(part.epoch) {
+                    let job = job(&self.jobs, part.job)?;
+                    let frame = Frame::AssignPart(Part { job: part.job, total: part.total, data: part.data });
+                    give(slot, &self.ctx, job, frame).await;
+                }
+            }
+            Some(Kind::Assign(assign)) => self.assign(assign).await?,
+            Some(Kind::Recall(r)) => {
+                let chunks = Chunks { job: r.job, first: r.first_chunk, count: r.chunk_count, attempt: r.attempt };
+                slot(&mut self.slots, r.engine)?.tell(Frame::Recall(chunks)).await;
+            }
+            Some(Kind::Cancel(cancel)) => self.cancel(&cancel).await?,
+            Some(Kind::Close(close)) => self.close(close.job).await,
+            _ => return Err(Nonsense("a command that this version does not know".to_owned())),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, open: v1::Open) -> Result<(), Nonsense> {
+        let program = open.program.unwrap_or_default();
+        let hash = program.hash.as_ref().try_into().map_err(|_| Nonsense("a program without its hash".to_owned()))?;
+        let origin =
+            Origin { program, hash, client_host_id: open.client_host_id, client_pid: open.client_pid };
+        let context = self.parts.remove(&open.job).unwrap_or_default();
+        let frame = Open { job: open.job, entry: open.entry, label: open.label, context: open.context };
+        self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context }));
+        Ok(())
+    }
+
+    async fn assign(&mut self, a: v1::Assign) -> Result<(), Nonsense> {
+        let slot = slot(&mut self.slots, a.engine)?;
+        if !slot.is_current(a.epoch) {
+            return Ok(());
+        }
+        let job = job(&self.jobs, a.job)?;
+        let frame = Frame::Assign(Assign {
+            chunks: Chunks { job: a.job, first: a.first_chunk, count: a.chunk_count, attempt: a.attempt },
+            element_first: a.element_first,
+            chunk_len: a.chunk_len,
+            stride: a.stride,
+            lens: a.lens,
+            only: packed(&a.only),
+            data: a.data,
+        });
+        give(slot, &self.ctx, job, frame).await;
+        Ok(())
+    }
+
+    async fn cancel(&mut self, cancel: &v1::CancelOn) -> Result<(), Nonsense> {
+        let slot = slot(&mut self.slots, cancel.engine)?;
+        slot.tell(Frame::Cancel(cancel.job)).await;
+        let Some(generation) = slot.active().map(|w| w.generation) else { return Ok(()) };
+        let (engine, job) = (cancel.engine, cancel.job);
+        let (events, grace) = (self.ctx.events.clone(), self.ctx.config.cancel_grace);
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            let _ = events.send(Event::GraceOver { engine, generation, job }).await;
+        });
+        Ok(())
+    }
+
+    async fn close(&mut self, job: u64) {
+        self.jobs.remove(&job);
+        self.parts.remove(&job);
+        for slot in self.slots.values_mut() {
+            for worker in slot.close(job) {
+                worker.send(Frame::Close(job)).await;
+            }
+        }
+    }
+
+    /// News of a worker; what the controller must hear.
+    pub(crate) fn event(&mut self, event: Event) -> Option<v1::NodeMessage> {
+        match event {
+            Event::Ended { engine, generation, ended } => self.slots.get_mut(&engine)?.ended(generation, ended),
+            Event::GraceOver { engine, generation, job } => {
+                let worker = self.slots.get(&engine)?.worker(generation)?;
+                if worker.running().is_some_and(|r| r.job == job) {
+                    worker.kill();
+                }
+                None
+            }
+        }
+    }
+}
+
+fn slot(slots: &mut HashMap<u32, Slot>, engine: u32) -> Result<&mut Slot, Nonsense> {
+    slots.get_mut(&engine).ok_or_else(|| Nonsense(format!("a command for engine {engine}, which is not of this node")))
+}
+
+fn job(jobs: &HashMap<u64, Arc<Job>>, job: u64) -> Result<&Arc<Job>, Nonsense> {
+    jobs.get(&job).ok_or_else(|| Nonsense(format!("chunks of job {job}, which was never opened")))
+}
+
+/// Passes a frame to the worker of the job's program, telling it of the job first.
+async fn give(slot: &mut Slot, ctx: &WorkerContext, job: &Arc<Job>, frame: Frame) {
+    let (worker, is_new) = slot.worker_for(ctx, &job.origin, job.open.job);
+    if is_new {
+        let total = job.context.iter().map(Bytes::len).sum::<usize>() + job.open.context.len();
+        for data in &job.context {
+            let part = Part { job: job.open.job, total: total as u64, data: data.clone() };
+            worker.send(Frame::OpenPart(part)).await;
+        }
+        worker.send(Frame::Open(job.open.clone())).await;
+    }
+    worker.send(frame).await;
+}
+
+/// The channel on which workers tell of themselves.
+pub(crate) fn events() -> (mpsc::Sender<Event>, mpsc::Receiver<Event>) {
+    mpsc::channel(EVENTS_MAX)
+}
+
+/// News of workers that may wait.
+const EVENTS_MAX: usize = 1024;

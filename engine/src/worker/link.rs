@@ -1,0 +1,326 @@
+//! One worker's life: get the program, start it, greet it, pass frames both ways, and say how it ended.
+
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use bytes::BytesMut;
+use phalanx_proto::frames::{Frame, FrameDecoder, Ready, Welcome};
+use phalanx_proto::v1::WorkerLossKind;
+use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Notify, mpsc};
+
+use super::process::Process;
+use super::spawn;
+use crate::board::{Board, Running};
+use crate::config::{NodeConfig, Workers};
+use crate::outbound::{Outbound, report, report_part, returned};
+use crate::program::{Hash, Origin, Programs};
+
+/// How many frames may wait for a worker; when it is full, the node's commands wait.
+const FRAMES_MAX: usize = 1024;
+
+/// What the session hears of its workers.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A worker is gone.
+    Ended { engine: u32, generation: u64, ended: Ended },
+    /// A cancelled chunk has had its time.
+    GraceOver { engine: u32, generation: u64, job: u64 },
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) kind: WorkerLossKind,
+    pub(crate) message: String,
+    pub(crate) running: Option<Running>,
+}
+
+/// All that a worker needs of its node.
+#[derive(Clone)]
+pub(crate) struct WorkerContext {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) programs: Arc<Programs>,
+    pub(crate) outbound: Outbound,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+/// The daemon's handle. Dropping it ends the worker.
+pub(crate) struct Worker {
+    pub(crate) hash: Hash,
+    pub(crate) generation: u64,
+    frames: mpsc::Sender<Frame>,
+    board: Arc<OnceLock<Board>>,
+    kill: Arc<Notify>,
+}
+
+impl Worker {
+    /// Starts one; how it fares comes as an [`Event`].
+    pub(crate) fn start(ctx: &WorkerContext, engine: u32, generation: u64, origin: &Origin, predecessor: String) -> Self {
+        let (frames, inbox) = mpsc::channel(FRAMES_MAX);
+        let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
+        let life = Life {
+            ctx: ctx.clone(),
+            engine,
+            origin: origin.clone(),
+            predecessor,
+            board: Arc::clone(&board),
+            kill: Arc::clone(&kill),
+        };
+        tokio::spawn(async move {
+            let events = life.ctx.events.clone();
+            let ended = life.live(inbox).await;
+            // When nobody listens the session is over, and so is its interest.
+            let _ = events.send(Event::Ended { engine, generation, ended }).await;
+        });
+        Self { hash: origin.hash, generation, frames, board, kill }
+    }
+
+    /// Passes a frame on, waiting while too many wait.
+    pub(crate) async fn send(&self, frame: Frame) {
+        // A worker that has ended reads no more; the session hears of it by its event.
+        let _ = self.frames.send(frame).await;
+    }
+
+    /// What it runs at the moment.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.board.get().and_then(Board::running)
+    }
+
+    /// Ends it at once, whatever it does.
+    pub(crate) fn kill(&self) {
+        self.kill.notify_one();
+    }
+}
+
+struct Life {
+    ctx: WorkerContext,
+    engine: u32,
+    origin: Origin,
+    predecessor: String,
+    board: Arc<OnceLock<Board>>,
+    kill: Arc<Notify>,
+}
+
+impl Life {
+    async fn live(self, inbox: mpsc::Receiver<Frame>) -> Ended {
+        let started = tokio::select! {
+            started = self.begin() => started,
+            () = self.kill.notified() => return ended(WorkerLossKind::Stopped, "it was stopped before it had started"),
+        };
+        let (socket, mut process) = match started {
+            Ok(started) => started,
+            Err(message) => return ended(WorkerLossKind::CannotStart, message),
+        };
+        let outcome = self.greet_and_serve(socket, &mut process, inbox).await;
+        let running = self.board.get().and_then(Board::running);
+        match outcome {
+            Ok(Served::Closed) => self.explain_end(process, running).await,
+            Ok(Served::Dismissed) => {
+                process.finish().await;
+                ended(WorkerLossKind::Stopped, "the engine ended it")
+            }
+            Ok(Served::Killed) => {
+                process.kill().await;
+                Ended { kind: WorkerLossKind::Stopped, message: "it was stopped, for its job was cancelled".into(), running }
+            }
+            Err(fault) => {
+                process.kill().await;
+                Ended { kind: fault.kind, message: format!("{}{}", fault.message, process.tail()), running }
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<(UnixStream, Process), String> {
+        let board = Board::create().map_err(|e| format!("no memory for a page shared with a worker: {e}"))?;
+        let (ours, theirs) = StdStream::pair().map_err(|e| format!("no socket for a worker: {e}"))?;
+        let process = match &self.ctx.config.workers {
+            Workers::Processes => {
+                let path = self.ctx.programs.obtain(&self.origin).await?;
+                let name = self.shown_as();
+                let child = spawn::spawn(&path, name, self.engine, &theirs, &board)
+                    .map_err(|e| spawn::explain(&path, name, &e))?;
+                Process::child(child, self.engine, self.ctx.config.output)
+            }
+            Workers::Threads(launcher) => {
+                let shared = board.fd().try_clone_to_owned().and_then(Board::from_fd).map_err(|e| e.to_string())?;
+                let launcher = Arc::clone(launcher);
+                std::thread::Builder::new()
+                    .name(format!("phalanx-engine-{}", self.engine))
+                    .spawn(move || launcher.run(theirs, shared))
+                    .map_err(|e| format!("no thread for a worker: {e}"))?;
+                Process::Thread
+            }
+        };
+        let _ = self.board.set(board);
+        let socket = ours.set_nonblocking(true).and_then(|()| UnixStream::from_std(ours)).map_err(|e| e.to_string())?;
+        Ok((socket, process))
+    }
+
+    fn shown_as(&self) -> &str {
+        Path::new(&self.origin.program.path).file_name().and_then(|n| n.to_str()).unwrap_or("program")
+    }
+
+    async fn greet_and_serve(
+        &self,
+        socket: UnixStream,
+        process: &mut Process,
+        mut inbox: mpsc::Receiver<Frame>,
+    ) -> Result<Served, Fault> {
+        let (mut from, mut to) = socket.into_split();
+        let mut decoder = FrameDecoder::default();
+        let hello = self.await_ready(&mut from, &mut decoder);
+        match tokio::time::timeout(self.ctx.config.hello_timeout, hello).await {
+            Ok(ready) => self.check_ready(ready?)?,
+            Err(_) => return Err(self.never_said_hello(process)),
+        }
+        let welcome = Frame::Welcome(Welcome { engine: self.engine, predecessor: self.predecessor.clone() });
+        if write_frames(&mut to, &mut vec![welcome]).await.is_err() {
+            return Ok(Served::Closed);
+        }
+        tokio::select! {
+            served = self.pass_to_controller(from, decoder) => served,
+            served = pass_to_worker(to, &mut inbox) => Ok(served),
+            () = self.kill.notified() => Ok(Served::Killed),
+        }
+    }
+
+    /// The worker's first frame; none when it ended instead.
+    async fn await_ready(&self, from: &mut OwnedReadHalf, decoder: &mut FrameDecoder) -> Result<Option<Ready>, Fault> {
+        loop {
+            match decoder.next_frame().map_err(|e| Fault::died(format!("it does not speak the workers' protocol: {e}")))? {
+                Some(Frame::Ready(ready)) => return Ok(Some(ready)),
+                Some(Frame::NotInitialised) => return Err(self.forgot_init()),
+                Some(_) => return Err(Fault::died("it does not speak the workers' protocol".to_owned())),
+                None => {}
+            }
+            match from.read_buf(decoder.buffer()).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn check_ready(&self, ready: Option<Ready>) -> Result<(), Fault> {
+        match ready {
+            Some(ready) if ready.protocol == PROTOCOL_VERSION => Ok(()),
+            Some(ready) => Err(Fault::cannot_start(format!(
+                "{} was built with phalanx {} (protocol {}), this engine is {VERSION} (protocol {PROTOCOL_VERSION})\n  \
+                 Build both with the same version",
+                self.shown_as(),
+                ready.version,
+                ready.protocol
+            ))),
+            None => Err(Fault::cannot_start(format!(
+                "{} ended before it called phalanx::init()\n  \
+                 Make `phalanx::init();` the first line of its main; if it is there, see what the program said:",
+                self.shown_as()
+            ))),
+        }
+    }
+
+    fn never_said_hello(&self, process: &mut Process) -> Fault {
+        process.note_killed();
+        Fault::cannot_start(format!(
+            "{} did not call phalanx::init() within {} s of its start\n  Make `phalanx::init();` the first line of its main",
+            self.shown_as(),
+            self.ctx.config.hello_timeout.as_secs()
+        ))
+    }
+
+    fn forgot_init(&self) -> Fault {
+        Fault::cannot_start(format!(
+            "{} reached for a cluster before it called phalanx::init()\n  Make `phalanx::init();` the first line of its main",
+            self.shown_as()
+        ))
+    }
+
+    async fn pass_to_controller(&self, mut from: OwnedReadHalf, mut decoder: FrameDecoder) -> Result<Served, Fault> {
+        let engine = self.engine;
+        loop {
+            while let Some(frame) = decoder.next_frame().map_err(|e| Fault::died(format!("it sent garbage: {e}")))? {
+                let message = match frame {
+                    Frame::Report(m) => report(engine, m),
+                    Frame::ReportPart(m) => report_part(engine, m),
+                    Frame::Returned(chunks) => returned(engine, chunks),
+                    other => return Err(Fault::died(format!("a worker does not send {other:?}"))),
+                };
+                if self.ctx.outbound.send(message).await.is_err() {
+                    return Ok(Served::Dismissed);
+                }
+            }
+            match from.read_buf(decoder.buffer()).await {
+                Ok(0) | Err(_) => return Ok(Served::Closed),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The worker closed its end by itself: it died.
+    async fn explain_end(&self, mut process: Process, running: Option<Running>) -> Ended {
+        let how = process.wait().await;
+        let message = format!("{} {how}{}", self.shown_as(), process.tail());
+        Ended { kind: WorkerLossKind::Died, message, running }
+    }
+}
+
+/// Why serving a worker came to an end.
+enum Served {
+    /// It closed its end.
+    Closed,
+    /// The engine has no use for it any more.
+    Dismissed,
+    /// The engine wants it ended at once.
+    Killed,
+}
+
+struct Fault {
+    kind: WorkerLossKind,
+    message: String,
+}
+
+impl Fault {
+    fn died(message: String) -> Self {
+        Self { kind: WorkerLossKind::Died, message }
+    }
+
+    fn cannot_start(message: String) -> Self {
+        Self { kind: WorkerLossKind::CannotStart, message }
+    }
+}
+
+fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
+    Ended { kind, message: message.into(), running: None }
+}
+
+/// Sends what comes until nothing can come any more.
+async fn pass_to_worker(mut to: OwnedWriteHalf, inbox: &mut mpsc::Receiver<Frame>) -> Served {
+    let mut frames = Vec::with_capacity(64);
+    while inbox.recv_many(&mut frames, 64).await > 0 {
+        if write_frames(&mut to, &mut frames).await.is_err() {
+            // The reading side sees the end too, after everything the worker still said.
+            return std::future::pending().await;
+        }
+    }
+    Served::Dismissed
+}
+
+/// Small frames go out together; large payloads go out as they lie.
+async fn write_frames(to: &mut OwnedWriteHalf, frames: &mut Vec<Frame>) -> std::io::Result<()> {
+    let mut buffer = BytesMut::new();
+    for frame in frames.drain(..) {
+        let data = frame.encode_head(&mut buffer);
+        if data.len() < 16 << 10 {
+            buffer.extend_from_slice(&data);
+        } else {
+            to.write_all(&buffer).await?;
+            buffer.clear();
+            to.write_all(&data).await?;
+        }
+    }
+    to.write_all(&buffer).await
+}

@@ -1,0 +1,103 @@
+//! Starting a worker process.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use super::{WORKER_BOARD_FD, WORKER_SOCKET_FD};
+use crate::board::Board;
+
+/// Starts the program as a worker that inherits its end of the socket and the shared page, and nothing else of ours.
+///
+/// The socket pair needs no secret: only this process and that child ever hold its ends.
+pub(super) fn spawn(program: &Path, shown_as: &str, engine: u32, socket: &UnixStream, board: &Board) -> io::Result<Child> {
+    let (socket, board) = (socket.as_raw_fd(), board.fd().as_raw_fd());
+    let mut command = Command::new(program);
+    command
+        .arg0(format!("{shown_as} [phalanx engine {engine}]"))
+        .env(WORKER_SOCKET_FD, socket.to_string())
+        .env(WORKER_BOARD_FD, board.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C in the terminal of a local cluster is for the client, which then decides.
+        .process_group(0)
+        .kill_on_drop(true);
+    prepare(&mut command, [socket, board]);
+    command.spawn()
+}
+
+#[allow(unsafe_code, reason = "what a child inherits is arranged between fork and exec")]
+fn prepare(command: &mut Command, inherited: [RawFd; 2]) {
+    let daemon = std::process::id() as libc::pid_t;
+    // SAFETY: only async-signal-safe calls between fork and exec: fcntl, prctl, getppid.
+    unsafe {
+        command.pre_exec(move || {
+            for fd in inherited {
+                if libc::fcntl(fd, libc::F_SETFD, 0) != 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            // A worker never outlives its daemon, however that ends.
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            if libc::getppid() != daemon {
+                return Err(io::Error::other("the daemon has ended"));
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Why a program cannot be started here, for people.
+pub(super) fn explain(program: &Path, shown_as: &str, e: &io::Error) -> String {
+    let why = match e.raw_os_error() {
+        Some(libc::ENOEXEC) => format!("it is no program for this machine ({})", elf_machine(program)),
+        Some(libc::ENOENT) => {
+            "its loader or C library is not on this node (built for another libc?): link it statically, or install that libc".to_owned()
+        }
+        Some(libc::EACCES) => "it may not be executed (is the profile on a file system mounted noexec?)".to_owned(),
+        _ => e.to_string(),
+    };
+    format!("{shown_as} cannot be started: {why}")
+}
+
+/// The machine that an ELF file is for.
+fn elf_machine(program: &Path) -> String {
+    let mut head = [0_u8; 20];
+    let read = std::fs::File::open(program).and_then(|mut f| io::Read::read_exact(&mut f, &mut head));
+    if read.is_err() || &head[..4] != b"\x7fELF" {
+        return "not an ELF file".to_owned();
+    }
+    match u16::from_le_bytes([head[18], head[19]]) {
+        3 => "for x86".to_owned(),
+        40 => "for 32-bit ARM".to_owned(),
+        62 => "for x86_64".to_owned(),
+        183 => "for aarch64".to_owned(),
+        243 => "for RISC-V".to_owned(),
+        other => format!("for ELF machine {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_program_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("foreign");
+        let mut elf = std::fs::read("/proc/self/exe").unwrap();
+        elf[18..20].copy_from_slice(&183_u16.to_le_bytes());
+        std::fs::write(&path, &elf).unwrap();
+        let e = io::Error::from_raw_os_error(libc::ENOEXEC);
+        assert!(explain(&path, "sweep", &e).contains("for aarch64"));
+        std::fs::write(&path, "text").unwrap();
+        assert!(explain(&path, "sweep", &e).contains("not an ELF file"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Making the connection.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use phalanx_profile::ConnectionFile;
+use tokio::net::UnixStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::ConnectError;
+
+/// How long one address may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// HTTP/2 windows: bulk data is bounded by the queues behind it, not here.
+const STREAM_WINDOW_BYTES: u32 = 16 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+
+/// A connection, and the way it took.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// For the generated clients.
+    pub channel: Channel,
+    /// The way it took.
+    pub route: Route,
+}
+
+/// The way a connection took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// A Unix socket on this machine.
+    Unix(PathBuf),
+    /// TCP with TLS.
+    Tls(String),
+}
+
+/// Connects to the controller that a connection file names. `host_id` is this machine's
+/// ([`phalanx_proto::host::id`]): it tells whether the file's Unix socket is one of this machine.
+///
+/// # Errors
+/// [`ConnectError`], which says what to do.
+pub async fn connect(file: &ConnectionFile, host_id: &str) -> Result<Connected, ConnectError> {
+    if let Some(path) = file.endpoints.local_socket(host_id) {
+        return over_unix(path).await;
+    }
+    over_tls(file).await
+}
+
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(64 << 10)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+}
+
+async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
+    // Tried once by hand: tonic would wrap the system's answer in several layers.
+    if let Err(source) = UnixStream::connect(path).await {
+        let path = path.to_owned();
+        return Err(match source.kind() {
+            io::ErrorKind::PermissionDenied => ConnectError::NotAllowed { path, source },
+            _ => ConnectError::NotRunning { path, source },
+        });
+    }
+    let target = path.to_owned();
+    let connector = tower::service_fn(move |_| {
+        let target = target.clone();
+        async move { UnixStream::connect(target).await.map(TokioIo::new) }
+    });
+    let channel = tuned(Endpoint::from_static("http://controller.phalanx"))
+        .connect_with_connector(connector)
+        .await
+        .map_err(|e| ConnectError::Unreachable { attempts: format!("\n  {}: {}", path.display(), chain(&e)) })?;
+    Ok(Connected { channel, route: Route::Unix(path.to_owned()) })
+}
+
+async fn over_tls(file: &ConnectionFile) -> Result<Connected, ConnectError> {
+    if file.endpoints.tcp.is_empty() {
+        return Err(ConnectError::NoAddress);
+    }
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&file.ca_pem))
+        .identity(Identity::from_pem(&file.certificate_pem, &file.key_pem))
+        .domain_name(&file.server_name);
+    let mut attempts = String::new();
+    for address in &file.endpoints.tcp {
+        let endpoint = Endpoint::from_shared(format!("https://{address}"))
+            .map_err(ConnectError::Certificates)?
+            .tls_config(tls.clone())
+            .map_err(ConnectError::Certificates)?;
+        match tuned(endpoint).connect().await {
+            Ok(channel) => return Ok(Connected { channel, route: Route::Tls(address.clone()) }),
+            Err(e) if is_about_trust(&chain(&e)) => {
+                return Err(ConnectError::Untrusted { address: address.clone(), message: chain(&e) });
+            }
+            Err(e) => {
+                let _ = write!(attempts, "\n  {address}: {}", chain(&e));
+            }
+        }
+    }
+    Err(ConnectError::Unreachable { attempts })
+}
+
+fn is_about_trust(message: &str) -> bool {
+    ["certificate", "UnknownIssuer", "BadSignature", "handshake"].iter().any(|word| message.contains(word))
+}
+
+/// An error with all its causes on one line.
+fn chain(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut cause = e.source();
+    while let Some(e) = cause {
+        let line = e.to_string();
+        if !text.contains(&line) {
+            let _ = write!(text, ": {line}");
+        }
+        cause = e.source();
+    }
+    text
+}

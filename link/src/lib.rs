@@ -1,0 +1,8 @@
+//! How clients and nodes reach the controller: over the profile's Unix socket on the same machine, over TCP with
+//! mutual TLS from anywhere else.
+
+mod connect;
+mod error;
+
+pub use connect::{Connected, Route, connect};
+pub use error::ConnectError;

@@ -1,0 +1,131 @@
+//! Bytes to frames. Every length is checked before it is used.
+
+use bytes::{Buf, Bytes};
+
+use super::{
+    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, Failure, Frame, FrameError,
+    NOT_INITIALISED, OPEN, OPEN_PART, Open, Part, READY, RECALL, REPORT, REPORT_PART, RETURNED,
+    Ready, Report, ReportPart, WELCOME, Welcome,
+};
+
+impl Frame {
+    /// Parses one frame without its length field.
+    ///
+    /// # Errors
+    /// When it is not a frame that [`Frame::encode`] writes.
+    pub fn decode(mut body: Bytes) -> Result<Self, FrameError> {
+        let b = &mut body;
+        let kind = u8(b)?;
+        let frame = match kind {
+            READY => Self::Ready(Ready { protocol: u32(b)?, pid: u32(b)?, version: text(b)? }),
+            WELCOME => Self::Welcome(Welcome { engine: u32(b)?, predecessor: text(b)? }),
+            OPEN_PART => Self::OpenPart(part(b)?),
+            ASSIGN_PART => Self::AssignPart(part(b)?),
+            OPEN => Self::Open(Open { job: u64(b)?, entry: i64(b)?, label: text(b)?, context: rest(b) }),
+            ASSIGN => Self::Assign(Assign {
+                chunks: chunks(b)?,
+                element_first: u64(b)?,
+                chunk_len: u32(b)?,
+                stride: u32(b)?,
+                lens: bytes(b)?,
+                only: bytes(b)?,
+                data: rest(b),
+            }),
+            RECALL => Self::Recall(chunks(b)?),
+            RETURNED => Self::Returned(chunks(b)?),
+            CANCEL => Self::Cancel(u64(b)?),
+            CLOSE => Self::Close(u64(b)?),
+            REPORT_PART => {
+                Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) })
+            }
+            REPORT => Self::Report(report(b)?),
+            NOT_INITIALISED => Self::NotInitialised,
+            other => return Err(FrameError::UnknownKind(other)),
+        };
+        if body.has_remaining() {
+            return Err(FrameError::Inconsistent("lengths"));
+        }
+        Ok(frame)
+    }
+}
+
+fn report(b: &mut Bytes) -> Result<Report, FrameError> {
+    let chunks = chunks(b)?;
+    let report = Report {
+        chunks,
+        element_first: u64(b)?,
+        chunk_len: u32(b)?,
+        busy_ns: u64(b)?,
+        stride: u32(b)?,
+        data_before: u64(b)?,
+        timings: bytes(b)?,
+        lens: bytes(b)?,
+        only: bytes(b)?,
+        failures: failures(b)?,
+        data: rest(b),
+    };
+    if report.timings.len() as u64 != u64::from(chunks.count) * 16 {
+        return Err(FrameError::Inconsistent("timings and count"));
+    }
+    Ok(report)
+}
+
+fn failures(b: &mut Bytes) -> Result<Vec<Failure>, FrameError> {
+    let count = u32(b)? as usize;
+    // Each takes 17 bytes at least: a forged count cannot make us reserve more than was sent.
+    let mut failures = Vec::with_capacity(count.min(b.remaining() / 17));
+    for _ in 0..count {
+        failures.push(Failure {
+            offset: u32(b)?,
+            kind: u8(b)?,
+            message: text(b)?,
+            location: text(b)?,
+            backtrace: text(b)?,
+        });
+    }
+    Ok(failures)
+}
+
+fn chunks(b: &mut Bytes) -> Result<Chunks, FrameError> {
+    let chunks = Chunks { job: u64(b)?, first: u64(b)?, count: u32(b)?, attempt: u32(b)? };
+    if chunks.count == 0 || chunks.first.checked_add(u64::from(chunks.count)).is_none() {
+        return Err(FrameError::Inconsistent("chunks"));
+    }
+    Ok(chunks)
+}
+
+fn part(b: &mut Bytes) -> Result<Part, FrameError> {
+    Ok(Part { job: u64(b)?, total: u64(b)?, data: rest(b) })
+}
+
+fn u8(b: &mut Bytes) -> Result<u8, FrameError> {
+    b.try_get_u8().map_err(|_| FrameError::Truncated)
+}
+
+fn u32(b: &mut Bytes) -> Result<u32, FrameError> {
+    b.try_get_u32_le().map_err(|_| FrameError::Truncated)
+}
+
+fn u64(b: &mut Bytes) -> Result<u64, FrameError> {
+    b.try_get_u64_le().map_err(|_| FrameError::Truncated)
+}
+
+fn i64(b: &mut Bytes) -> Result<i64, FrameError> {
+    b.try_get_i64_le().map_err(|_| FrameError::Truncated)
+}
+
+fn bytes(b: &mut Bytes) -> Result<Bytes, FrameError> {
+    let len = u32(b)? as usize;
+    if len > b.remaining() {
+        return Err(FrameError::Truncated);
+    }
+    Ok(b.split_to(len))
+}
+
+fn text(b: &mut Bytes) -> Result<String, FrameError> {
+    String::from_utf8(bytes(b)?.to_vec()).map_err(|_| FrameError::NotText)
+}
+
+fn rest(b: &mut Bytes) -> Bytes {
+    b.split_to(b.len())
+}

@@ -1,0 +1,21 @@
+//! What the parts of Phalanx say to each other.
+//!
+//! - [`ids`]: the typed ids, used by every crate, the pure scheduler included;
+//! - [`block`]: the one block split that every splitter of the project uses;
+//! - [`limits`] and [`version`]: the bounds both sides of a connection agree on;
+//! - [`frames`]: the link between an engine daemon and its workers;
+//! - [`v1`]: the generated gRPC messages and services (feature `grpc`).
+
+pub mod block;
+pub mod frames;
+pub mod host;
+pub mod ids;
+pub mod limits;
+pub mod version;
+
+/// Generated from `proto/phalanx/v1/phalanx.proto`.
+#[cfg(feature = "grpc")]
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+pub mod v1 {
+    tonic::include_proto!("phalanx.v1");
+}

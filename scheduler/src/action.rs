@@ -1,0 +1,57 @@
+//! What the core wants done.
+
+use std::sync::Arc;
+
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
+
+use crate::input::Loss;
+
+/// Something the driver must do. The order is the order of doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the node the ids of its engines, and the clients about them.
+    Registered { node: NodeId, engines: Vec<EngineId> },
+    /// Send a run to an engine. `only`: just these offsets of the (single) chunk, a retry.
+    Assign { node: NodeId, engine: EngineId, run: Run, only: Option<Box<[u32]>> },
+    /// Ask for chunks back, if they have not been started.
+    Recall { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
+    /// The report that is being handled counts: send it to the client. `retrying`: its failures are tried again.
+    Accepted { client: ClientId, run: Run, retrying: bool },
+    /// A chunk has failed for good; there is no report.
+    Failed { client: ClientId, run: Run, engine: EngineId, failure: ChunkFailure },
+    /// An attempt was lost and the chunks go on elsewhere: tell the client, so that it shows.
+    AttemptLost { client: ClientId, run: Run, engine: EngineId, message: Arc<str> },
+    /// End whatever of this job the engine holds, running or queued. Nothing more will be heard of it from there
+    /// but `WorkerLost`, `Returned` or late reports, which are rejected.
+    CancelOn { node: NodeId, engine: EngineId, job: JobKey },
+    /// All chunks are terminal. The core has forgotten the job.
+    Finished { client: ClientId, job: JobKey, outcome: Outcome },
+    /// The node holds nothing any more and may go.
+    Drained { node: NodeId },
+    /// The node was silent for too long and is lost: end its session.
+    Expired { node: NodeId },
+    /// An engine is no more: tell clients.
+    EngineGone { engine: EngineId, reason: Arc<str> },
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every chunk was reported or has failed.
+    Completed,
+    /// It was cancelled, or its client went away.
+    Cancelled,
+}
+
+/// Why a chunk will not be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkFailure {
+    /// A direct chunk's engine went away.
+    EngineLost { reason: Arc<str> },
+    /// A direct chunk's worker died, running it or with the namespace it would have used.
+    WorkerLost { was_running: bool, loss: Loss },
+    /// The chunk was lost with too many workers: `engines` held it.
+    Quarantined { engines: Vec<EngineId>, message: Arc<str> },
+    /// The program cannot run on any engine there is (balanced), or on this one (direct).
+    CannotStart { message: Arc<str> },
+}

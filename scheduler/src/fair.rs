@@ -1,0 +1,329 @@
+//! Whose turn it is: clients share the engines by work, and so do the jobs of one client.
+//!
+//! Start-time fair queueing: a client's (and a job's) *virtual time* is the work that it was given;
+//! whoever has had least is next. Who comes back after a pause starts at the present, so nobody saves
+//! up. Work is charged at its expected length when it is assigned and corrected when it is reported.
+//!
+//! A *lane* is one client's ready jobs of one program: an engine that holds chunks of a program
+//! looks only at that program's lanes. Most clients have one lane.
+
+use std::collections::BTreeSet;
+
+/// An order by virtual time is refreshed when it is off by this much.
+const DRIFT_NS: u64 = 250_000;
+
+#[derive(Debug, Default)]
+struct JobShare {
+    lane: u32,
+    time: u64,
+    /// The time under which it is listed, while it is ready.
+    key: u64,
+    ready: bool,
+}
+
+#[derive(Debug, Default)]
+struct ClientShare {
+    time: u64,
+    pressed: bool,
+    lanes: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    client: u32,
+    program: u32,
+    jobs: BTreeSet<(u64, u32)>,
+    /// Jobs, ready or not.
+    members: u32,
+    now: u64,
+    key: u64,
+    listed: bool,
+}
+
+/// All shares, by the slots of jobs, clients and programs.
+#[derive(Debug, Default)]
+pub(crate) struct Fair {
+    jobs: Vec<JobShare>,
+    clients: Vec<ClientShare>,
+    lanes: Vec<Lane>,
+    vacant: Vec<u32>,
+    all: BTreeSet<(u64, u32)>,
+    by_program: Vec<BTreeSet<(u64, u32)>>,
+    now: u64,
+}
+
+fn grown<T: Default>(items: &mut Vec<T>, slot: u32) -> &mut T {
+    if items.len() <= slot as usize {
+        items.resize_with(slot as usize + 1, T::default);
+    }
+    &mut items[slot as usize]
+}
+
+impl Fair {
+    pub(crate) fn open_client(&mut self, client: u32) {
+        *grown(&mut self.clients, client) = ClientShare { time: self.now, ..ClientShare::default() };
+    }
+
+    pub(crate) fn open_job(&mut self, job: u32, client: u32, program: u32) {
+        grown(&mut self.by_program, program);
+        let lanes = &self.clients[client as usize].lanes;
+        let known = lanes.iter().copied().find(|lane| self.lanes[*lane as usize].program == program);
+        let lane = known.unwrap_or_else(|| self.open_lane(client, program));
+        self.lanes[lane as usize].members += 1;
+        *grown(&mut self.jobs, job) = JobShare { lane, ..JobShare::default() };
+    }
+
+    fn open_lane(&mut self, client: u32, program: u32) -> u32 {
+        let lane = Lane { client, program, ..Lane::default() };
+        let slot = if let Some(slot) = self.vacant.pop() {
+            self.lanes[slot as usize] = lane;
+            slot
+        } else {
+            self.lanes.push(lane);
+            self.lanes.len() as u32 - 1
+        };
+        self.clients[client as usize].lanes.push(slot);
+        slot
+    }
+
+    pub(crate) fn close_job(&mut self, job: u32) {
+        self.set_ready(job, false);
+        let slot = self.jobs[job as usize].lane;
+        let lane = &mut self.lanes[slot as usize];
+        lane.members -= 1;
+        if lane.members == 0 {
+            self.clients[lane.client as usize].lanes.retain(|l| *l != slot);
+            self.vacant.push(slot);
+        }
+    }
+
+    /// Whether the job has chunks to assign.
+    pub(crate) fn set_ready(&mut self, job: u32, ready: bool) {
+        let share = &mut self.jobs[job as usize];
+        if share.ready == ready {
+            return;
+        }
+        share.ready = ready;
+        let slot = share.lane;
+        if ready {
+            if self.lanes[slot as usize].jobs.len() == 1 {
+                self.refresh_jobs(slot);
+            }
+            let lane = &mut self.lanes[slot as usize];
+            let share = &mut self.jobs[job as usize];
+            share.time = share.time.max(lane.now);
+            share.key = share.time;
+            lane.jobs.insert((share.key, job));
+        } else {
+            let (key, time) = (share.key, share.time);
+            let lane = &mut self.lanes[slot as usize];
+            lane.jobs.remove(&(key, job));
+            if lane.jobs.is_empty() {
+                lane.now = lane.now.max(time);
+            }
+        }
+        self.list(slot);
+    }
+
+    pub(crate) fn set_pressed(&mut self, client: u32, pressed: bool) {
+        self.clients[client as usize].pressed = pressed;
+        for at in 0..self.clients[client as usize].lanes.len() {
+            let lane = self.clients[client as usize].lanes[at];
+            self.list(lane);
+        }
+    }
+
+    pub(crate) fn is_pressed(&self, client: u32) -> bool {
+        self.clients[client as usize].pressed
+    }
+
+    /// Lists a lane if it has something to give, and only then.
+    fn list(&mut self, slot: u32) {
+        let lane = &self.lanes[slot as usize];
+        let listed = !lane.jobs.is_empty() && !self.clients[lane.client as usize].pressed;
+        if listed == lane.listed {
+            return;
+        }
+        if listed {
+            if self.all.len() == 1
+                && let Some((_, only)) = self.all.first().copied()
+            {
+                self.relist(only);
+            }
+            let client = &mut self.clients[self.lanes[slot as usize].client as usize];
+            client.time = client.time.max(self.now);
+            let key = client.time;
+            let lane = &mut self.lanes[slot as usize];
+            lane.key = key;
+            self.by_program[lane.program as usize].insert((key, slot));
+            self.all.insert((key, slot));
+        } else {
+            let key = lane.key;
+            self.by_program[lane.program as usize].remove(&(key, slot));
+            self.all.remove(&(key, slot));
+            if self.all.is_empty() {
+                self.now = self.now.max(self.clients[self.lanes[slot as usize].client as usize].time);
+            }
+        }
+        self.lanes[slot as usize].listed = listed;
+    }
+
+    /// Work was given to a job (or, corrected, turned out shorter than that).
+    pub(crate) fn charge(&mut self, job: u32, work_ns: i64) {
+        let share = &mut self.jobs[job as usize];
+        let slot = share.lane;
+        share.time = share.time.saturating_add_signed(work_ns);
+        let lane = &self.lanes[slot as usize];
+        let client = &mut self.clients[lane.client as usize];
+        client.time = client.time.saturating_add_signed(work_ns);
+        if share.ready && share.time.abs_diff(share.key) > DRIFT_NS && lane.jobs.len() > 1 {
+            self.refresh_job(job);
+        }
+        // An order of one needs no refreshing, however old its key.
+        let lane = &self.lanes[slot as usize];
+        let client = &self.clients[lane.client as usize];
+        if self.all.len() > 1 && client.time.abs_diff(lane.key) > DRIFT_NS {
+            for at in 0..client.lanes.len() {
+                let slot = self.clients[self.lanes[slot as usize].client as usize].lanes[at];
+                self.relist(slot);
+            }
+        }
+    }
+
+    fn refresh_jobs(&mut self, lane: u32) {
+        if let Some((_, only)) = self.lanes[lane as usize].jobs.first().copied() {
+            self.refresh_job(only);
+        }
+    }
+
+    fn refresh_job(&mut self, job: u32) {
+        let share = &mut self.jobs[job as usize];
+        let lane = &mut self.lanes[share.lane as usize];
+        lane.now = lane.now.max(share.key);
+        lane.jobs.remove(&(share.key, job));
+        share.key = share.time;
+        lane.jobs.insert((share.key, job));
+        if lane.jobs.len() == 1 {
+            lane.now = lane.now.max(share.key);
+        }
+    }
+
+    fn relist(&mut self, slot: u32) {
+        let lane = &mut self.lanes[slot as usize];
+        if !lane.listed {
+            return;
+        }
+        let order = &mut self.by_program[lane.program as usize];
+        order.remove(&(lane.key, slot));
+        self.all.remove(&(lane.key, slot));
+        lane.key = self.clients[lane.client as usize].time;
+        order.insert((lane.key, slot));
+        self.all.insert((lane.key, slot));
+        if let Some((first, _)) = self.all.first() {
+            self.now = self.now.max(*first);
+        }
+    }
+
+    fn next_of(&self, lane: u32) -> Option<u32> {
+        self.lanes[lane as usize].jobs.first().map(|(_, job)| *job)
+    }
+
+    /// Jobs that are next in their lanes, the fairest first.
+    pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
+        self.all.iter().filter_map(|(_, lane)| self.next_of(*lane))
+    }
+
+    /// The fairest job of a program.
+    pub(crate) fn best_of(&self, program: u32) -> Option<u32> {
+        self.next_of(self.by_program[program as usize].first()?.1)
+    }
+
+    /// Whether nobody has anything to assign.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Programs that have ready jobs.
+    pub(crate) fn ready_programs(&self) -> Vec<u32> {
+        let mut programs: Vec<u32> = self.all.iter().map(|(_, lane)| self.lanes[*lane as usize].program).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        programs
+    }
+
+    /// How much more work `ahead` has had than `behind`: its client, or, with one client, itself.
+    pub(crate) fn lead_ns(&self, ahead: u32, behind: u32) -> u64 {
+        let (a, b) = (&self.jobs[ahead as usize], &self.jobs[behind as usize]);
+        let client = |job: &JobShare| self.lanes[job.lane as usize].client;
+        if client(a) == client(b) {
+            return a.time.saturating_sub(b.time);
+        }
+        let time = |job: &JobShare| self.clients[client(job) as usize].time;
+        time(a).saturating_sub(time(b))
+    }
+
+    /// Whether a job is listed as ready.
+    pub(crate) fn is_ready(&self, job: u32) -> bool {
+        self.jobs[job as usize].ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Serves the fairest `turns` times at `cost`; how often each job was served.
+    fn serve(fair: &mut Fair, turns: usize, jobs: usize, cost: impl Fn(u32) -> i64) -> Vec<usize> {
+        let mut served = vec![0; jobs];
+        for _ in 0..turns {
+            let job = fair.order().next().unwrap();
+            served[job as usize] += 1;
+            fair.charge(job, cost(job));
+        }
+        served
+    }
+
+    fn two_clients() -> Fair {
+        let mut fair = Fair::default();
+        fair.open_client(0);
+        fair.open_client(1);
+        for (job, client) in [(0, 0), (1, 1), (2, 1)] {
+            fair.open_job(job, client, 0);
+            fair.set_ready(job, true);
+        }
+        fair
+    }
+
+    #[test]
+    fn clients_share_evenly_and_so_do_the_jobs_of_one() {
+        let served = serve(&mut two_clients(), 400, 3, |_| 1_000_000);
+        assert!(served[0].abs_diff(200) <= 2 && served[1].abs_diff(100) <= 2 && served[2].abs_diff(100) <= 2, "{served:?}");
+    }
+
+    #[test]
+    fn sharing_is_by_work_not_by_turns() {
+        let served = serve(&mut two_clients(), 1_000, 3, |job| if job == 0 { 9_000_000 } else { 1_000_000 });
+        assert!(served[0].abs_diff(100) <= 3, "{served:?}");
+    }
+
+    #[test]
+    fn who_comes_late_has_not_saved_up() {
+        let mut fair = two_clients();
+        fair.set_ready(0, false);
+        serve(&mut fair, 500, 3, |_| 1_000_000);
+        fair.set_ready(0, true);
+        let served = serve(&mut fair, 100, 3, |_| 1_000_000);
+        assert!(served[0].abs_diff(50) <= 2, "{served:?}");
+    }
+
+    #[test]
+    fn a_pressed_client_and_a_closed_job_are_not_served() {
+        let mut fair = two_clients();
+        fair.set_pressed(1, true);
+        assert_eq!(fair.order().collect::<Vec<_>>(), [0]);
+        fair.close_job(0);
+        assert!(fair.is_empty());
+        fair.set_pressed(1, false);
+        assert_eq!((fair.best_of(0), fair.ready_programs()), (Some(1), vec![0]));
+    }
+}

@@ -1,0 +1,180 @@
+//! A job, as the core keeps it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
+
+use crate::cutter::{Cutter, Piece};
+use crate::ledger::{ChunkState, Ledger};
+use crate::pace::Pace;
+
+/// Ordinals of neighbouring chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) ordinal: u64,
+    pub(crate) count: u32,
+}
+
+/// A job that has not ended.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) key: JobKey,
+    pub(crate) client: u32,
+    pub(crate) client_id: ClientId,
+    pub(crate) program: u32,
+    pub(crate) retries: u32,
+    pub(crate) elements: u64,
+    pub(crate) supplied: u64,
+    pub(crate) cutter: Cutter,
+    pub(crate) ledger: Ledger,
+    /// Chunks that are to be assigned again, before any that were not cut yet.
+    pub(crate) again: VecDeque<Span>,
+    again_chunks: u64,
+    /// Chunks of which only some elements are tried again: which, as offsets.
+    pub(crate) only: BTreeMap<u64, Box<[u32]>>,
+    /// Engines that were lost while they may have run a chunk.
+    pub(crate) crashes: BTreeMap<u64, Vec<EngineId>>,
+    /// Slots of the engines of a direct job, by ordinal; empty when it is balanced.
+    pub(crate) targets: Box<[u32]>,
+    /// Chunks of a direct job below this ordinal are supplied.
+    pub(crate) direct_ready: u64,
+    pub(crate) elements_done: u64,
+    pub(crate) elements_failed: u64,
+    pub(crate) pace: Pace,
+}
+
+impl Job {
+    pub(crate) fn new(key: JobKey, client: u32, client_id: ClientId, program: u32, cutter: Cutter) -> Self {
+        Self {
+            key,
+            client,
+            client_id,
+            program,
+            retries: 0,
+            elements: 0,
+            supplied: 0,
+            cutter,
+            ledger: Ledger::default(),
+            again: VecDeque::new(),
+            again_chunks: 0,
+            only: BTreeMap::new(),
+            crashes: BTreeMap::new(),
+            targets: Box::default(),
+            direct_ready: 0,
+            elements_done: 0,
+            elements_failed: 0,
+            pace: Pace::default(),
+        }
+    }
+
+    pub(crate) fn is_direct(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// Whether a balanced job has a chunk that could be assigned.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.is_direct() && (!self.again.is_empty() || self.cutter.can_cut(self.ledger.end(), self.supplied))
+    }
+
+    /// Whether all its chunks have ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.ledger.open() == 0 && self.cutter.is_exhausted(self.ledger.end())
+    }
+
+    /// Chunks that are not assigned, where an automatic chunk would have `len` elements.
+    pub(crate) fn unassigned(&self, len: u64) -> u64 {
+        self.again_chunks + self.cutter.uncut(self.ledger.end(), len)
+    }
+
+    /// Elements of the next chunk that will be cut, or of the first that is to be assigned again.
+    pub(crate) fn next_len(&self, auto_len: u64) -> u64 {
+        if let Some(span) = self.again.front() {
+            return u64::from(self.cutter.piece(span.ordinal, 1).len);
+        }
+        match &self.cutter {
+            Cutter::Blocks(blocks) => u64::from(blocks.piece(self.ledger.end(), 1).len),
+            Cutter::Auto(_) => auto_len,
+        }
+    }
+
+    /// Takes chunks to be assigned, at most `count`: those that go out again first.
+    pub(crate) fn take(&mut self, count: u32, auto_len: u64) -> Option<Piece> {
+        if let Some(span) = self.again.front().copied() {
+            return Some(self.take_again(span, count));
+        }
+        let piece = self.cutter.cut(self.ledger.end(), count, auto_len, self.supplied)?;
+        self.ledger.extend(piece.count);
+        Some(piece)
+    }
+
+    fn take_again(&mut self, span: Span, count: u32) -> Piece {
+        let mut piece = self.cutter.piece(span.ordinal, count.min(span.count));
+        piece.count = self.ledger.waiting_alike(span.ordinal, piece.count);
+        if !self.only.is_empty() {
+            let end = span.ordinal + u64::from(piece.count);
+            if let Some((special, _)) = self.only.range(span.ordinal..end).next() {
+                piece.count = (special - span.ordinal).max(1) as u32;
+            }
+        }
+        self.again_chunks -= u64::from(piece.count);
+        let left = span.count - piece.count;
+        if left == 0 {
+            self.again.pop_front();
+        } else {
+            self.again[0] = Span { ordinal: span.ordinal + u64::from(piece.count), count: left };
+        }
+        piece
+    }
+
+    /// Chunks that were on an engine wait to be assigned again.
+    pub(crate) fn requeue(&mut self, ordinal: u64, count: u32) {
+        self.ledger.release(ordinal, count);
+        if self.is_direct() {
+            return;
+        }
+        self.again_chunks += u64::from(count);
+        match self.again.back_mut() {
+            Some(last) if last.ordinal + u64::from(last.count) == ordinal => last.count += count,
+            _ => self.again.push_back(Span { ordinal, count }),
+        }
+    }
+
+    /// Chunks that wait to be assigned again.
+    pub(crate) fn again_chunks(&self) -> u64 {
+        self.again_chunks
+    }
+
+    /// The elements of a chunk that are still to be done.
+    pub(crate) fn elements_open(&self, ordinal: u64) -> u64 {
+        let all = || u64::from(self.cutter.piece(ordinal, 1).len);
+        if self.only.is_empty() { all() } else { self.only.get(&ordinal).map_or_else(all, |only| only.len() as u64) }
+    }
+
+    /// Chunks end; what was remembered of them is forgotten.
+    pub(crate) fn finish(&mut self, ordinal: u64, count: u32, state: ChunkState) {
+        for special in 0..u64::from(count) {
+            if self.only.is_empty() && self.crashes.is_empty() {
+                break;
+            }
+            self.only.remove(&(ordinal + special));
+            self.crashes.remove(&(ordinal + special));
+        }
+        let base = self.ledger.base();
+        self.ledger.finish(ordinal, count, state);
+        if self.ledger.base() != base {
+            self.cutter.retire(self.ledger.base());
+        }
+    }
+
+    /// How the outside names these chunks.
+    pub(crate) fn run(&self, piece: Piece, attempt: u32) -> Run {
+        Run {
+            job: self.key,
+            first: piece.index,
+            count: piece.count,
+            attempt,
+            element_first: piece.element_first,
+            chunk_len: piece.len,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Dense storage with stable slots: what refers to what, in the core, is a slot number.
+
+use std::ops::{Index, IndexMut};
+
+/// Values in slots; a slot that was vacated is used again.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    items: Vec<Option<T>>,
+    vacant: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), vacant: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        if let Some(slot) = self.vacant.pop() {
+            self.items[slot as usize] = Some(value);
+            return slot;
+        }
+        let slot = u32::try_from(self.items.len()).expect("every slab is bounded far below this by the configuration");
+        self.items.push(Some(value));
+        slot
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> T {
+        let value = self.items[slot as usize].take().expect("the slot is in use");
+        self.vacant.push(slot);
+        value
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
+        self.items.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len() - self.vacant.len()
+    }
+
+    /// Slots that are or were in use: vectors beside the slab are this long.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.items.iter().enumerate().filter_map(|(slot, item)| Some((slot as u32, item.as_ref()?)))
+    }
+}
+
+impl<T> Index<u32> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, slot: u32) -> &T {
+        self.items[slot as usize].as_ref().expect("the slot is in use")
+    }
+}
+
+impl<T> IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, slot: u32) -> &mut T {
+        self.items[slot as usize].as_mut().expect("the slot is in use")
+    }
+}
