@@ -153,7 +153,8 @@ pub(crate) struct ListOptions {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds, such as 10 or 2.5".to_owned())?;
-    Duration::try_from_secs_f64(number).map_err(|_| "not a number of seconds that a clock can count".to_owned())
+    Duration::try_from_secs_f64(number)
+        .map_err(|_| "not a number of seconds that a clock can count".to_owned())
 }
 
 #[cfg(test)]

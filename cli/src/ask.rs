@@ -4,7 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use phalanx_link::ConnectError;
-use phalanx_profile::{ConnectionError, ConnectionFile, Lock, LockError, LockStatus, Profile, ProfileError, Role};
+use phalanx_profile::{
+    ConnectionError, ConnectionFile, Lock, LockError, LockStatus, Profile, ProfileError, Role,
+};
 use phalanx_proto::host;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::StatusRequest;

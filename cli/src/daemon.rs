@@ -93,9 +93,13 @@ impl Daemon {
         &self.log
     }
 
-    /// The last lines of what it said itself, indented; empty when it said nothing.
+    /// The last lines of what it said itself, each on a line of its own, indented.
     pub(crate) fn last_words(&self) -> String {
-        last_lines(&self.log, self.log_from).unwrap_or_else(|e| format!("\n  (it cannot be read: {e})"))
+        match last_lines(&self.log, self.log_from) {
+            Ok(words) if words.is_empty() => "\n  (it said nothing)".to_owned(),
+            Ok(words) => words,
+            Err(e) => format!("\n  (it cannot be read: {e})"),
+        }
     }
 }
 
@@ -104,7 +108,8 @@ pub(crate) fn find_program(name: &'static str) -> Result<PathBuf, LaunchError> {
     let own = env::current_exe().unwrap_or_default();
     let path = env::var_os("PATH").unwrap_or_default();
     let beside = own.parent().map(Path::to_owned);
-    let found = beside.into_iter().chain(env::split_paths(&path)).map(|dir| dir.join(name)).find(|p| is_program(p));
+    let found =
+        beside.into_iter().chain(env::split_paths(&path)).map(|dir| dir.join(name)).find(|p| is_program(p));
     found.ok_or(LaunchError::NoProgram { name, beside: own })
 }
 
@@ -161,6 +166,7 @@ mod tests {
         fs::remove_file(dir.path().join("sh.log")).unwrap();
         let daemon = Daemon::launch(Path::new("/bin/sh"), ["-c", "exec sleep 600"], dir.path()).unwrap();
         assert_eq!(fs::metadata(daemon.log()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(daemon.last_words(), "\n  (it said nothing)");
         let process = daemon.process;
         daemon.give_up().await;
         assert!(!process.is_running());

@@ -33,10 +33,12 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Start(StartError::Running { .. } | StartError::Lock(LockError::HeldByUnknown { .. })) => {
-                EXIT_ALREADY_RUNNING
+            Failure::Start(
+                StartError::Running { .. } | StartError::Lock(LockError::HeldByUnknown { .. }),
+            ) => EXIT_ALREADY_RUNNING,
+            Failure::Stop(StopError::NotRunning { .. }) | Failure::Ask(AskError::NotRunning { .. }) => {
+                EXIT_NOT_RUNNING
             }
-            Failure::Stop(StopError::NotRunning { .. }) | Failure::Ask(AskError::NotRunning { .. }) => EXIT_NOT_RUNNING,
             _ => EXIT_ERROR,
         }
     }

@@ -32,7 +32,8 @@ pub(crate) fn list() -> Result<Vec<Listed>, ProfileError> {
     let listed = |name: String| {
         let path = home.path().join(&name).display().to_string();
         // One that is broken must not hide the others.
-        let state = home.open(&name).map_or_else(|e| State::Unusable { reason: e.to_string() }, |p| state(&p));
+        let state =
+            home.open(&name).map_or_else(|e| State::Unusable { reason: e.to_string() }, |p| state(&p));
         Listed { profile: name, path, state }
     };
     Ok(home.list()?.into_iter().map(listed).collect())

@@ -47,7 +47,8 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<String, Failure> {
     // One thread does: there is one thing to wait for at a time.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
     let report: Box<dyn Report> = report::choose(command.wants_json());
     runtime.block_on(async {
         Ok(match command {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What takes less than this needs no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -15,7 +15,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Progress {
-        Progress { bar: ProgressBar::hidden(), since: Instant::now() }
+        Progress {
+            bar: ProgressBar::hidden().with_style(ProgressStyle::default_spinner()),
+            since: Instant::now(),
+        }
     }
 
     /// Says it, now that it is so.

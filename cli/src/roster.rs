@@ -72,7 +72,9 @@ impl Roster {
         }
         let path = file(profile);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RosterError { doing: "remove", path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(RosterError { doing: "remove", path, source })
+            }
             _ => Ok(()),
         }
     }
@@ -121,7 +123,11 @@ mod tests {
         roster.save(&profile).unwrap();
         assert!(Roster::load(&profile).unwrap().running().is_empty());
         Roster::tidy(&profile).unwrap();
-        assert_eq!(Roster::load(&profile).unwrap(), roster, "another machine's daemons are not ours to forget");
+        assert_eq!(
+            Roster::load(&profile).unwrap(),
+            roster,
+            "another machine's daemons are not ours to forget"
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) enum StartError {
     #[error("{source}")]
     Running {
         profile: String,
-        source: LockError,
+        source: Box<LockError>,
         /// How many engines it has, if it says.
         engines: Option<usize>,
         wanted: u32,
@@ -85,7 +85,8 @@ pub(crate) async fn start(options: &StartOptions) -> Result<Started, StartError>
     refuse_if_running(&profile, wanted).await?;
 
     let controller = Daemon::launch(&controller, controller_arguments(options), &profile.log_dir()?)?;
-    let mut launch = Launch { profile, wanted, progress: Progress::new(), controller, engine: None, ready: 0 };
+    let mut launch =
+        Launch { profile, wanted, progress: Progress::new(), controller, engine: None, ready: 0 };
     let outcome = tokio::select! {
         outcome = timeout(options.timeout, launch.bring_up(&engine)) => outcome.ok(),
         interrupted = tokio::signal::ctrl_c() => Some(Err(interrupted.map_or_else(StartError::System, |()| StartError::Interrupted))),
@@ -109,7 +110,7 @@ async fn refuse_if_running(profile: &Profile, wanted: u32) -> Result<(), StartEr
                 // What matters is that there is one.
                 Err(_) => None,
             };
-            let source = LockError::AlreadyRunning { profile: name.clone(), holder };
+            let source = Box::new(LockError::AlreadyRunning { profile: name.clone(), holder });
             Err(StartError::Running { profile: name, source, engines, wanted })
         }
         LockStatus::Free => {
@@ -221,10 +222,10 @@ impl Launch {
     async fn give_up(self) {
         if let Some(engine) = self.engine {
             engine.give_up().await;
+            // The error that led here is the one to tell.
+            let _ = Roster::tidy(&self.profile);
         }
         self.controller.give_up().await;
-        // The error that led here is the one to tell.
-        let _ = Roster::tidy(&self.profile);
     }
 }
 
@@ -242,14 +243,23 @@ async fn answering(profile: &Profile, pid: u32) -> Option<Controller> {
     }
 }
 
-fn died(name: &'static str, daemon: &Daemon, status: ExitStatus, profile: &Profile, wanted: u32) -> StartError {
+fn died(
+    name: &'static str,
+    daemon: &Daemon,
+    status: ExitStatus,
+    profile: &Profile,
+    wanted: u32,
+) -> StartError {
     // Another start was faster.
-    if status.code() == Some(EXIT_ALREADY_RUNNING.into())
-        && let Ok(LockStatus::Held(holder)) = Lock::status(profile)
-    {
+    if status.code() == Some(EXIT_ALREADY_RUNNING.into()) {
         let name = profile.name().to_owned();
-        let source = LockError::AlreadyRunning { profile: name.clone(), holder };
-        return StartError::Running { profile: name, source, engines: None, wanted };
+        return match Lock::status(profile) {
+            Ok(LockStatus::Held(holder)) => {
+                let source = Box::new(LockError::AlreadyRunning { profile: name.clone(), holder });
+                StartError::Running { profile: name, source, engines: None, wanted }
+            }
+            _ => LockError::HeldByUnknown { profile: name }.into(),
+        };
     }
     StartError::Died { name, status, log: daemon.log().display().to_string(), words: daemon.last_words() }
 }

@@ -37,7 +37,9 @@ pub(crate) enum StopError {
     Elsewhere { profile: String, holder: Holder },
     #[error("process {pid} cannot be ended: {source}")]
     Signal { pid: u32, source: io::Error },
-    #[error("process {pid} has not ended, not even when killed: its machine waits for something, such as a file system that is away")]
+    #[error(
+        "process {pid} has not ended, not even when killed: its machine waits for something, such as a file system that is away"
+    )]
     Immortal { pid: u32 },
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -64,9 +66,17 @@ pub(crate) async fn stop(options: &StopOptions) -> Result<Stopped, StopError> {
         killed_pids: Vec::new(),
     };
     let progress = Progress::new();
-    end_all(&engines, options.timeout, &progress, "engines: running chunks finish first", &mut stopped.killed_pids).await?;
+    end_all(
+        &engines,
+        options.timeout,
+        &progress,
+        "engines: running chunks finish first",
+        &mut stopped.killed_pids,
+    )
+    .await?;
     Roster::tidy(&profile)?;
-    end_all(controller.as_slice(), options.timeout, &progress, "controller", &mut stopped.killed_pids).await?;
+    end_all(controller.as_slice(), options.timeout, &progress, "controller", &mut stopped.killed_pids)
+        .await?;
     Ok(stopped)
 }
 

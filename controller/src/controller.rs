@@ -38,11 +38,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// dropped without [`shutdown`](Self::shutdown), it ends at once.
 #[derive(Debug)]
 pub struct Controller {
-    lock: Lock,
     local_addr: Option<SocketAddr>,
     socket: PathBuf,
     driver: Task,
     server: Task,
+    // The last to be dropped: until then nobody else may take the profile.
+    lock: Lock,
 }
 
 /// A task, and how to ask it to end.
@@ -95,7 +96,7 @@ impl Controller {
                 tracing::error!(%error, "the server has failed");
             }
         });
-        Ok(Self { lock, local_addr, socket, driver, server })
+        Ok(Self { local_addr, socket, driver, server, lock })
     }
 
     /// The TCP address it listens on, if it does.

@@ -50,6 +50,9 @@ use roster::{Client, Engine, Node, ProgramKeys};
 /// Events handled before the peers' connections get their turn.
 const BATCH_EVENTS_MAX: usize = 512;
 
+/// How long an acknowledgement may wait for a message that it can travel with.
+const LINGER: Duration = Duration::from_millis(1);
+
 /// Heartbeats that a node sends in the time after which its silence counts as its loss.
 const BEATS_PER_TIMEOUT: u32 = 5;
 
@@ -72,6 +75,9 @@ pub(crate) struct Driver {
     payload_bytes: u64,
     /// The report that the scheduler is deciding on.
     reporting: Option<Box<NodeReport>>,
+    /// Peers with messages that linger, and until when.
+    lingering: Vec<PeerId>,
+    linger_until: Option<Instant>,
     /// Engines that clients are still to be told about.
     joined: Vec<EngineInfo>,
     left: Vec<(EngineId, Arc<str>)>,
@@ -106,6 +112,8 @@ impl Driver {
             jobs_made: 0,
             payload_bytes: 0,
             reporting: None,
+            lingering: Vec::new(),
+            linger_until: None,
             joined: Vec::new(),
             left: Vec::new(),
         }
@@ -117,7 +125,7 @@ impl Driver {
         let mut batch = Vec::with_capacity(BATCH_EVENTS_MAX);
         loop {
             let deadline = self.scheduler.poll_timeout();
-            let wake = deadline.map(|d| self.clock.instant(d));
+            let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(self.linger_until).min();
             tokio::select! {
                 biased;
                 _ = &mut shutdown => break,
@@ -130,6 +138,7 @@ impl Driver {
             }
             batch.drain(..).for_each(|posted| self.on_event(posted.event));
             self.relieve();
+            self.nudge();
             self.tick();
         }
         self.say_goodbye();
@@ -225,6 +234,26 @@ impl Driver {
         self.settle();
     }
 
+    /// A message waits at this peer without having woken it.
+    fn linger(&mut self, peer: PeerId) {
+        self.lingering.push(peer);
+        self.linger_until.get_or_insert_with(|| Instant::now() + LINGER);
+    }
+
+    /// Sends what has lingered long enough.
+    fn nudge(&mut self) {
+        if self.linger_until.is_none_or(|until| Instant::now() < until) {
+            return;
+        }
+        self.linger_until = None;
+        for peer in self.lingering.drain(..) {
+            match peer {
+                PeerId::Client(id) => self.clients.get(&id).map(|client| client.outbox().nudge()),
+                PeerId::Node(id) => self.nodes.get(&id).map(|node| node.outbox().nudge()),
+            };
+        }
+    }
+
     fn say_goodbye(&mut self) {
         let refused = Refused::new(
             Refusal::Shutdown,
@@ -257,3 +286,6 @@ async fn at(instant: Option<Instant>) {
         None => future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,4 +111,9 @@ impl Inbox {
         };
         self.events.send(Posted { event, _room: room }).await.map_err(|_| Closed)
     }
+
+    /// Ends when the driver is gone.
+    pub(crate) async fn closed(&self) {
+        self.events.closed().await;
+    }
 }

@@ -3,7 +3,7 @@
 mod arguments;
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,7 +42,8 @@ async fn serve(arguments: &Arguments, config: ControllerConfig) -> Result<(), Bo
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut controller = Controller::start(config).await?;
-    println!("{}", arguments.ready(&controller));
+    // Whoever started it may not be listening; the controller is there all the same.
+    let _ = writeln!(std::io::stdout(), "{}", arguments.ready(&controller));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

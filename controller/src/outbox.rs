@@ -131,24 +131,42 @@ pub(crate) fn outbox<M>(peer: PeerId, marks: Marks, relief: Arc<Relief>) -> (Out
 impl<M> Outbox<M> {
     /// Adds a message with `data_bytes` of bulk data in it. After the end it is dropped.
     pub(crate) fn push(&self, message: M, data_bytes: usize) -> Load {
-        let marks = &self.0.marks;
         let mut state = lock(&self.0.state);
+        let load = self.add(&mut state, message, data_bytes);
+        wake(state);
+        load
+    }
+
+    /// Adds a message that may wait for the next one, or for a [`nudge`](Self::nudge): waking a peer
+    /// for an acknowledgement would only slow down what it waits for.
+    pub(crate) fn push_lazily(&self, message: M) -> Load {
+        self.add(&mut lock(&self.0.state), message, 0)
+    }
+
+    /// Sends what was pushed lazily.
+    pub(crate) fn nudge(&self) {
+        let state = lock(&self.0.state);
+        if !state.queue.is_empty() {
+            wake(state);
+        }
+    }
+
+    fn add(&self, state: &mut State<M>, message: M, data_bytes: usize) -> Load {
+        let marks = &self.0.marks;
         if state.ended {
             return Load::Same;
         }
         let cost = data_bytes as u64 + MESSAGE_COST_BYTES;
         state.queue.push_back((message, cost));
         state.bytes += cost;
-        let load = if state.bytes > marks.max {
+        if state.bytes > marks.max {
             Load::Overfull
         } else if state.bytes > marks.high && !state.pressed {
             state.pressed = true;
             Load::Pressed
         } else {
             Load::Same
-        };
-        wake(state);
-        load
+        }
     }
 
     /// Ends the session: nothing more is read from the peer, `farewell` is the last that it gets, after what waits already.
@@ -254,114 +272,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::task::Poll;
-
-    use tokio_stream::StreamExt;
-
-    use super::*;
-
-    const MARKS: Marks = Marks { high: 10_000, low: 2_000, max: 20_000 };
-    const PEER: PeerId = PeerId::Client(ClientId(7));
-
-    fn pair() -> (Outbox<u32>, OutboxStream<u32>, Arc<Relief>) {
-        let relief = Arc::new(Relief::default());
-        let (outbox, stream) = outbox(PEER, MARKS, Arc::clone(&relief));
-        (outbox, stream, relief)
-    }
-
-    async fn rest(stream: OutboxStream<u32>) -> Vec<u32> {
-        stream.map(|m| m.unwrap()).collect().await
-    }
-
-    #[tokio::test]
-    async fn messages_come_in_order_and_end_with_the_farewell() {
-        let (outbox, stream, _) = pair();
-        (0..5).for_each(|i| assert_eq!(outbox.push(i, 10), Load::Same));
-        outbox.end(Some(99));
-        outbox.push(5, 0);
-        outbox.end(Some(100));
-        assert_eq!(rest(stream).await, [0, 1, 2, 3, 4, 99]);
-    }
-
-    #[tokio::test]
-    async fn a_push_wakes_a_stream_that_waits() {
-        let (outbox, mut stream, _) = pair();
-        let next = tokio::spawn(async move { stream.next().await.unwrap().unwrap() });
-        tokio::task::yield_now().await;
-        outbox.push(3, 0);
-        assert_eq!(next.await.unwrap(), 3);
-    }
-
-    #[tokio::test]
-    async fn pressure_is_told_once_and_relieved_below_the_low_mark() {
-        let (outbox, mut stream, relief) = pair();
-        assert_eq!(outbox.push(0, 9_000), Load::Same);
-        assert_eq!(outbox.push(1, 9_000), Load::Pressed);
-        assert_eq!(outbox.push(2, 1_000), Load::Same);
-        assert_eq!(outbox.push(3, 9_000), Load::Overfull);
-        stream.next().await;
-        stream.next().await;
-        assert!(relief.take().is_empty(), "9 000 still wait");
-        stream.next().await;
-        stream.next().await;
-        relief.told().await;
-        assert_eq!(relief.take(), [PEER]);
-        assert_eq!(outbox.push(4, 11_000), Load::Pressed);
-    }
-
-    #[tokio::test]
-    async fn a_cut_session_says_only_why() {
-        let (outbox, stream, _) = pair();
-        (0..5).for_each(|i| assert_eq!(outbox.push(i, 10), Load::Same));
-        outbox.cut(99);
-        assert_eq!(rest(stream).await, [99]);
-    }
-
-    #[tokio::test]
-    async fn what_waits_is_freed_with_the_connection() {
-        let relief = Arc::new(Relief::default());
-        let (outbox, stream) = outbox(PEER, MARKS, relief);
-        let data = Arc::new(1);
-        outbox.push(Arc::clone(&data), 10);
-        drop(stream);
-        outbox.push(Arc::clone(&data), 10);
-        assert_eq!(Arc::strong_count(&data), 1);
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_ends_the_session_may_finish() {
-        let (outbox, stream, _) = pair();
-        let own = outbox.clone();
-        let reader = tokio::spawn(async move {
-            own.end_reading(Some(99));
-            tokio::task::yield_now().await;
-            7
-        });
-        outbox.set_reader(reader.abort_handle());
-        assert_eq!(reader.await.unwrap(), 7);
-        assert_eq!(rest(stream).await, [99]);
-    }
-
-    #[tokio::test]
-    async fn the_reader_stops_with_the_session_even_when_it_started_late() {
-        for late in [false, true] {
-            let (outbox, mut stream, _) = pair();
-            let reader = tokio::spawn(std::future::pending::<()>());
-            if late {
-                outbox.end(None);
-                outbox.set_reader(reader.abort_handle());
-            } else {
-                outbox.set_reader(reader.abort_handle());
-                outbox.end(None);
-            }
-            assert!(reader.await.unwrap_err().is_cancelled());
-            poll_fn(|cx| match Pin::new(&mut stream).poll_next(cx) {
-                Poll::Ready(None) => Poll::Ready(()),
-                other => panic!("{other:?}"),
-            })
-            .await;
-        }
-    }
-}
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ use crate::input::Loss;
 
 /// Something the driver must do. The order is the order of doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant says names its fields")]
 pub enum Action {
     /// Tell the node the ids of its engines, and the clients about them.
     Registered { node: NodeId, engines: Vec<EngineId> },
@@ -45,6 +46,7 @@ pub enum Outcome {
 
 /// Why a chunk will not be tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant says names its fields")]
 pub enum ChunkFailure {
     /// A direct chunk's engine went away.
     EngineLost { reason: Arc<str> },

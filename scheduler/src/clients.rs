@@ -26,7 +26,9 @@ impl Scheduler {
         for job in &jobs {
             for at in 0..self.jobs[*job].targets.len() {
                 let engine = self.jobs[*job].targets[at];
-                self.engines[engine].direct.forget_client(slot);
+                if let Some(engine) = self.engines.get_mut(engine) {
+                    engine.direct.forget_client(slot);
+                }
             }
         }
         // The client's work goes first, so that none of it is assigned while engines become free.

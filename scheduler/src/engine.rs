@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     pub(crate) program: Option<u32>,
     pub(crate) held: Held,
     pub(crate) direct: DirectQueue,
+    /// Chunks were asked back from it and have not all been heard of.
+    pub(crate) recalling: bool,
     pub(crate) completed: u64,
 }
 
@@ -65,7 +67,8 @@ pub(crate) struct Program {
     pub(crate) engines: u32,
     /// Engines that hold chunks of it and could take more.
     pub(crate) hungry: BTreeSet<u32>,
-    /// Nodes that cannot run it, and what the last of them said.
+    /// Nodes that cannot run it.
     pub(crate) barred: BTreeSet<NodeId>,
-    pub(crate) message: Arc<str>,
+    /// The last engine that could not, and what it said.
+    pub(crate) refusal: Option<(EngineId, Arc<str>)>,
 }

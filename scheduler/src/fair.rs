@@ -245,7 +245,8 @@ impl Fair {
 
     /// Programs that have ready jobs.
     pub(crate) fn ready_programs(&self) -> Vec<u32> {
-        let mut programs: Vec<u32> = self.all.iter().map(|(_, lane)| self.lanes[*lane as usize].program).collect();
+        let mut programs: Vec<u32> =
+            self.all.iter().map(|(_, lane)| self.lanes[*lane as usize].program).collect();
         programs.sort_unstable();
         programs.dedup();
         programs
@@ -297,7 +298,10 @@ mod tests {
     #[test]
     fn clients_share_evenly_and_so_do_the_jobs_of_one() {
         let served = serve(&mut two_clients(), 400, 3, |_| 1_000_000);
-        assert!(served[0].abs_diff(200) <= 2 && served[1].abs_diff(100) <= 2 && served[2].abs_diff(100) <= 2, "{served:?}");
+        assert!(
+            served[0].abs_diff(200) <= 2 && served[1].abs_diff(100) <= 2 && served[2].abs_diff(100) <= 2,
+            "{served:?}"
+        );
     }
 
     #[test]

@@ -88,7 +88,8 @@ impl Held {
 
     /// Expected time of chunks that could be asked back: the first chunk may be running.
     pub(crate) fn recallable_ns(&self) -> u64 {
-        let first = self.runs.front().filter(|run| run.holding == Holding::Balanced).map_or(0, |run| run.charge_ns);
+        let first =
+            self.runs.front().filter(|run| run.holding == Holding::Balanced).map_or(0, |run| run.charge_ns);
         self.balanced_ns.saturating_sub(first)
     }
 

@@ -8,6 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 
 /// Something that happened, as the driver saw it.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "what a variant says names its fields")]
 pub enum Input {
     /// A client's session began. Ids of clients, nodes and jobs are the driver's and never repeat.
     ClientJoined { client: ClientId },
@@ -88,6 +89,7 @@ pub struct JobSpec {
 
 /// How elements are cut into chunks and where those go.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "what a variant says names its fields")]
 pub enum Plan {
     /// Wherever there is room. `remaining` are the elements still to do, ascending and disjoint; empty means all.
     /// With fixed chunks, a chunk is to do when its first element is in `remaining`.

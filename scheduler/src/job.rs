@@ -147,7 +147,17 @@ impl Job {
     /// The elements of a chunk that are still to be done.
     pub(crate) fn elements_open(&self, ordinal: u64) -> u64 {
         let all = || u64::from(self.cutter.piece(ordinal, 1).len);
-        if self.only.is_empty() { all() } else { self.only.get(&ordinal).map_or_else(all, |only| only.len() as u64) }
+        if self.only.is_empty() {
+            all()
+        } else {
+            self.only.get(&ordinal).map_or_else(all, |only| only.len() as u64)
+        }
+    }
+
+    /// The element behind the last of a direct job's chunk.
+    pub(crate) fn direct_end(&self, ordinal: u64) -> u64 {
+        let piece = self.cutter.piece(ordinal, 1);
+        piece.element_first + u64::from(piece.len)
     }
 
     /// Chunks end; what was remembered of them is forgotten.

@@ -40,7 +40,8 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    const FRESH: Self = Self { owner: EngineId(u32::MAX), attempt: 0, failures: 0, state: ChunkState::Waiting };
+    const FRESH: Self =
+        Self { owner: EngineId(u32::MAX), attempt: 0, failures: 0, state: ChunkState::Waiting };
 }
 
 /// The chunks of a job, from the first that has not ended to the last that was cut.

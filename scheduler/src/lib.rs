@@ -9,13 +9,45 @@
 //! actions. What peers say is untrusted and is answered with a [`Reject`], never with a panic.
 
 mod action;
+mod assign;
+#[cfg(any(test, feature = "sim"))]
+mod bug;
+mod clients;
 mod config;
+mod cutter;
+mod direct;
+mod engine;
+mod engine_ids;
+mod explain;
+mod fair;
+mod held;
 mod input;
+mod invariants;
+mod job;
+mod jobs;
+mod ledger;
+mod load;
+mod losses;
+mod nodes;
+mod pace;
+mod recall;
 mod reject;
+mod reports;
+mod scheduler;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+mod slab;
+mod status;
 mod time;
 
 pub use action::{Action, ChunkFailure, Outcome};
+#[cfg(any(test, feature = "sim"))]
+pub use bug::Bug;
 pub use config::Config;
+pub use explain::{Explanation, Waiting};
 pub use input::{Chunking, Input, JobSpec, Loss, LossKind, Plan};
+pub use invariants::Violation;
 pub use reject::Reject;
+pub use scheduler::Scheduler;
+pub use status::{EngineStatus, JobStatus};
 pub use time::Timestamp;

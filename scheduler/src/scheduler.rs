@@ -114,6 +114,14 @@ impl Scheduler {
     /// What was wrong with the input; nothing has changed then.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
         self.now = self.now.max(now);
+        let result = self.dispatch(input);
+        if self.recalls < self.idle.len() {
+            self.rebalance();
+        }
+        result
+    }
+
+    fn dispatch(&mut self, input: Input) -> Result<(), Reject> {
         match input {
             Input::Report { node, engine, job, first, count, attempt, busy, failed } => {
                 let at = self.engine_of(node, engine)?;

@@ -21,7 +21,8 @@ impl<T> Slab<T> {
             self.items[slot as usize] = Some(value);
             return slot;
         }
-        let slot = u32::try_from(self.items.len()).expect("every slab is bounded far below this by the configuration");
+        let slot = u32::try_from(self.items.len())
+            .expect("every slab is bounded far below this by the configuration");
         self.items.push(Some(value));
         slot
     }
@@ -32,16 +33,16 @@ impl<T> Slab<T> {
         value
     }
 
-    #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
-        self.items.get(slot as usize)?.as_ref()
+    /// The value in a slot that may have been vacated.
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.items.get_mut(slot as usize)?.as_mut()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.items.len() - self.vacant.len()
     }
 
-    /// Slots that are or were in use: vectors beside the slab are this long.
+    /// The slots in use, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.items.iter().enumerate().filter_map(|(slot, item)| Some((slot as u32, item.as_ref()?)))
     }

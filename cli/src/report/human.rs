@@ -89,7 +89,8 @@ impl Report for Human {
 }
 
 fn engines(engines: &[Engine]) -> Table {
-    let mut table = Table::new(&[">ENGINE", "HOST", ">NODE PID", ">ASSIGNED", ">COMPLETED", ">HEARTBEAT", "STATE"]);
+    let mut table =
+        Table::new(&[">ENGINE", "HOST", ">NODE PID", ">ASSIGNED", ">COMPLETED", ">HEARTBEAT", "STATE"]);
     for e in engines {
         table.row(vec![
             e.id.to_string(),
@@ -105,7 +106,8 @@ fn engines(engines: &[Engine]) -> Table {
 }
 
 fn jobs(jobs: &[Job]) -> Table {
-    let headings = ["JOB", "FUNCTION", ">CLIENT", "VIEW", ">DONE", ">FAILED", ">TOTAL", ">%", ">ASSIGNED", ">AGE"];
+    let headings =
+        ["JOB", "FUNCTION", ">CLIENT", "VIEW", ">DONE", ">FAILED", ">TOTAL", ">%", ">ASSIGNED", ">AGE"];
     let mut table = Table::new(&headings);
     for j in jobs {
         table.row(vec![

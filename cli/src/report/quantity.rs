@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn quantities_read_well() {
-        let times = [0, 999, 1000, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 100 * 3_600_000, u64::MAX];
+        let times =
+            [0, 999, 1000, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 100 * 3_600_000, u64::MAX];
         insta::assert_snapshot!(times.map(time).join(" | "), @"0ms | 999ms | 1.0s | 59.9s | 1m 00s | 59m 59s | 1h 00m | 23h 59m | 4d 04h | 213503982334d 14h");
         let sizes = [0, 1023, 1024, 1536, (1 << 20) - 1, 64 << 20, u64::MAX];
         insta::assert_snapshot!(sizes.map(bytes).join(" | "), @"0 B | 1023 B | 1.0 KiB | 1.5 KiB | 1023.9 KiB | 64.0 MiB | 15.9 EiB");

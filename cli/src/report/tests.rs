@@ -46,7 +46,14 @@ fn snapshot() -> Snapshot {
         ],
         jobs: vec![
             job("sweep::get_sum", 10_000_000, 3_333_333, 12, 33.3, "balanced"),
-            job("an_evil\x1b[2Jname_of_a_function_that::goes_on::and_on::{{closure}}", 3, 0, 0, 0.0, "direct"),
+            job(
+                "an_evil\x1b[2Jname_of_a_function_that::goes_on::and_on::{{closure}}",
+                3,
+                0,
+                0,
+                0.0,
+                "direct",
+            ),
         ],
     }
 }
@@ -63,7 +70,10 @@ fn profiles() -> Vec<Listed> {
     };
     vec![
         listed("default", State::Stopped),
-        listed("nbserver", State::Running { pid: 4711, host: "head".to_owned(), version: "0.1.0".to_owned() }),
+        listed(
+            "nbserver",
+            State::Running { pid: 4711, host: "head".to_owned(), version: "0.1.0".to_owned() },
+        ),
         listed("old", State::Unusable { reason: "it is open to other users".to_owned() }),
         listed("starting", State::Locked),
     ]

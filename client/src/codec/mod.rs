@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub(crate) use elements::{Elements, ElementsBuilder, Lens, Slots};
 pub use raw::Number;
-pub(crate) use raw::{put_header, vector};
+pub(crate) use raw::{join, put_header, vector};
 
 /// No value decodes to more than this, whatever its bytes claim.
 const DECODED_BYTES_MAX: usize = 64 << 30;
@@ -55,6 +55,11 @@ pub enum CodecError {
 /// What can cross to an engine and back: any owned serde type.
 pub trait Value: Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
+
+/// Whether values of this type travel as they lie in memory.
+pub(crate) fn is_raw<T: 'static>() -> bool {
+    raw::is_raw(std::any::TypeId::of::<T>())
+}
 
 /// Appends the value's bytes.
 pub(crate) fn encode<T: Serialize + 'static>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {

@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 
 use bytemuck::Pod;
+use bytes::Bytes;
 use ndarray::{Array, Dimension, Ix0, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn};
 
 #[cfg(not(target_endian = "little"))]
@@ -61,7 +62,7 @@ pub(super) fn decode<T: 'static>(bytes: &[u8]) -> Option<Result<T, String>> {
 macro_rules! dimensions { ($visit:ident) => { $visit! { Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn, Ix0 } }; }
 
 #[inline]
-fn is_raw(id: TypeId) -> bool {
+pub(super) fn is_raw(id: TypeId) -> bool {
     macro_rules! arrays_of {
         ($t:ty) => {
             id == TypeId::of::<Array<$t, Ix1>>()
@@ -104,6 +105,89 @@ pub(crate) fn put_header(shape: &[usize], out: &mut Vec<u8>) {
     for &n in shape {
         out.extend_from_slice(&(n as u64).to_le_bytes());
     }
+}
+
+/// Joins the encoded values of several engines into one, without decoding each first; every value lies in parts as they arrived.
+/// `None` when `T` is no vector or array of numbers.
+pub(crate) fn join<T: 'static>(values: &[&[Bytes]]) -> Option<Result<T, String>> {
+    macro_rules! each {
+        ($($t:ty),*) => { $(
+            if TypeId::of::<T>() == TypeId::of::<Vec<$t>>() {
+                return Some(joined_numbers::<$t>(values, 0).map(same::<Vec<$t>, T>));
+            }
+            if let Some(found) = join_array::<$t, T>(values) { return Some(found); }
+        )* };
+    }
+    if !is_raw(TypeId::of::<T>()) {
+        return None;
+    }
+    numbers!(each);
+    None
+}
+
+fn join_array<N: Number, T: 'static>(values: &[&[Bytes]]) -> Option<Result<T, String>> {
+    macro_rules! each {
+        ($($d:ty),*) => { $(
+            if TypeId::of::<T>() == TypeId::of::<Array<N, $d>>() {
+                return Some(joined_array::<N, $d>(values).map(same::<Array<N, $d>, T>));
+            }
+        )* };
+    }
+    dimensions!(each);
+    None
+}
+
+/// Along the first axis; the others must agree.
+fn joined_array<N: Number, D: Dimension>(values: &[&[Bytes]]) -> Result<Array<N, D>, String> {
+    let shapes = values.iter().map(|value| shape_of(value)).collect::<Result<Vec<_>, _>>()?;
+    let (first, others) = shapes.split_first().ok_or("there are no parts")?;
+    if first.is_empty() || others.iter().any(|shape| shape.get(1..) != first.get(1..)) {
+        let shapes: Vec<_> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
+        return Err(format!("their shapes are {}; all axes but the first must agree", shapes.join(", ")));
+    }
+    let mut shape = first.clone();
+    shape[0] = shapes.iter().map(|shape| shape[0]).sum();
+    let numbers = joined_numbers::<N>(values, 1 + 8 * shape.len())?;
+    let dynamic = ndarray::ArrayD::from_shape_vec(IxDyn(&shape), numbers).map_err(|e| e.to_string())?;
+    dynamic.into_dimensionality::<D>().map_err(|e| e.to_string())
+}
+
+/// The shape in the header of an array that lies in parts.
+fn shape_of(value: &[Bytes]) -> Result<Vec<usize>, String> {
+    let mut bytes = value.iter().flat_map(|part| part.iter().copied());
+    let axes = bytes.next().ok_or("there is no header")?;
+    (0..axes)
+        .map(|_| {
+            let mut len = [0_u8; 8];
+            for byte in &mut len {
+                *byte = bytes.next().ok_or("the header is cut short")?;
+            }
+            usize::try_from(u64::from_le_bytes(len)).map_err(|e| e.to_string())
+        })
+        .collect()
+}
+
+/// The numbers of all values one after the other, `header` bytes of each left out.
+fn joined_numbers<N: Number>(values: &[&[Bytes]], header: usize) -> Result<Vec<N>, String> {
+    let sizes = values.iter().map(|value| value.iter().map(Bytes::len).sum::<usize>().checked_sub(header));
+    let bytes = sizes.sum::<Option<usize>>().ok_or("a header is cut short")?;
+    if !bytes.is_multiple_of(size_of::<N>()) {
+        return Err(format!("not a multiple of {}", size_of::<N>()));
+    }
+    let mut numbers: Vec<N> = bytemuck::allocation::zeroed_vec(bytes / size_of::<N>());
+    let mut room = bytemuck::cast_slice_mut::<N, u8>(&mut numbers);
+    for value in values {
+        let mut skip = header;
+        for part in *value {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            let part = &part[skipped..];
+            let (here, rest) = room.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            room = rest;
+        }
+    }
+    Ok(numbers)
 }
 
 fn decode_array<N: Number, T: 'static>(bytes: &[u8]) -> Option<Result<T, String>> {

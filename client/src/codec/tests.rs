@@ -67,6 +67,30 @@ fn a_stride_is_kept_until_a_length_differs() {
     assert_eq!(both.each(), [4, 4, 4, 4, 4, 10, 10, 9, 10]);
 }
 
+#[test]
+fn arrays_in_parts_are_joined_as_if_decoded_first() {
+    let whole = Array2::from_shape_fn((7, 3), |(i, j)| (i * 3 + j) as f32);
+    let encoded: Vec<bytes::Bytes> = [0..3, 3..3, 3..7]
+        .map(|rows: std::ops::Range<usize>| {
+            let mut out = Vec::new();
+            encode(&whole.slice(ndarray::s![rows, ..]).to_owned(), &mut out).unwrap();
+            out.into()
+        })
+        .to_vec();
+    for piece in [1, 5, 17, 1000] {
+        let parts: Vec<Vec<bytes::Bytes>> =
+            encoded.iter().map(|e| e.chunks(piece).map(bytes::Bytes::copy_from_slice).collect()).collect();
+        let views: Vec<&[bytes::Bytes]> = parts.iter().map(Vec::as_slice).collect();
+        assert_eq!(join::<Array2<f32>>(&views).unwrap().unwrap(), whole);
+    }
+    assert!(join::<Vec<String>>(&[]).is_none());
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    encode(&Array2::<u8>::zeros((2, 3)), &mut a).unwrap();
+    encode(&Array2::<u8>::zeros((2, 4)), &mut b).unwrap();
+    let e = join::<Array2<u8>>(&[&[a.into()], &[b.into()]]).unwrap().unwrap_err();
+    assert!(e.contains("[2, 3], [2, 4]"), "{e}");
+}
+
 proptest! {
     #[test]
     fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {

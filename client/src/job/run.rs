@@ -121,6 +121,11 @@ impl RunResult {
         }
     }
 
+    /// The data as it arrived.
+    pub(crate) fn parts(&self) -> &[Bytes] {
+        &self.data
+    }
+
     /// When the i-th chunk of the run started and completed, in unix nanoseconds.
     pub(crate) fn timing(&self, i: usize) -> (u64, u64) {
         let word = |at: usize| {

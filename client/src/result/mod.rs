@@ -66,6 +66,21 @@ pub(crate) fn values<R: DeserializeOwned + 'static>(job: &Job) -> Result<Vec<R>>
     if errors.is_empty() { Ok(values) } else { Err(RemoteErrors { errors, elements: job.elements() }.into()) }
 }
 
+/// The values of a job with one element per engine, joined as they arrived; `None` when that cannot be done without decoding
+/// them, or something failed.
+pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, String>> {
+    let state = job.lock();
+    let plain = |run: &crate::job::RunResult| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
+    let complete = matches!(state.ended, Some(Ended::Completed)) && state.runs.len() as u64 == job.elements();
+    if !complete || !state.runs.iter().all(plain) {
+        return None;
+    }
+    let mut runs: Vec<_> = state.runs.iter().collect();
+    runs.sort_unstable_by_key(|run| run.element_first);
+    let values: Vec<_> = runs.iter().map(|run| run.parts()).collect();
+    codec::join(&values)
+}
+
 /// The common case: nothing failed and nothing came twice, so that the runs laid end to end are the result.
 fn values_in_a_row<R: DeserializeOwned + 'static>(job: &Job) -> Result<Option<Vec<R>>> {
     let state = job.lock();

@@ -298,8 +298,11 @@ impl<S: Shape> DirectView<S> {
         let handle = self.handle_on_each(worker::pull::<T>(), || Ok(context(&name.to_owned())?));
         let name = name.to_owned();
         AsyncResult::new(handle, move |job| {
-            let parts = crate::result::values(job)?;
-            T::join(parts).map_err(|message| Error::Gather { name: name.clone(), message })
+            let joined = match crate::result::joined::<T>(job) {
+                Some(joined) => joined,
+                None => T::join(crate::result::values(job)?),
+            };
+            joined.map_err(|message| Error::Gather { name: name.clone(), message })
         })
     }
 

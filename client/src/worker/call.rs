@@ -40,7 +40,7 @@ impl<'a> Call<'a> {
     /// result's bytes.
     #[inline]
     pub(crate) fn each(&mut self, mut element: impl FnMut(&mut Namespace, &[u8], &mut Vec<u8>) -> Result<(), Fault>) {
-        let data = self.work.data.clone();
+        let data = self.work.data.whole().clone();
         self.each_range(|ns, range, out| match data.get(range) {
             Some(bytes) => element(ns, bytes, out),
             None => Err(Fault::new(FailureKind::Decode, "the element's bytes are missing")),

@@ -114,7 +114,7 @@ where
 {
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
-        let data = call.work.data.clone();
+        let data = call.work.data.whole().clone();
         // Rows start at multiples of the row's length: if the first is aligned, all are.
         let copied;
         let numbers: &[T] = match bytemuck::try_cast_slice(&data) {
@@ -237,6 +237,16 @@ fn named_value(context: &[u8]) -> Result<(&str, &[u8]), Fault> {
 pub(crate) fn scatter<T: Value>() -> Result<Function, BadEntry> {
     let entry: Entry = |call| {
         let name = call.work.job.context::<String>().cloned();
+        // A large array is read from the parts in which it came, instead of being put together first.
+        let parts = call.work.data.parts().to_vec();
+        let alone = call.work.chunks.count == 1 && call.work.per_chunk() == 1;
+        if alone && parts.len() > 1 && codec::is_raw::<T>() {
+            return call.each_range(|ns, _, _| {
+                let value = codec::join::<T>(&[&parts]).unwrap_or_else(|| Err("no array".to_owned()));
+                ns.set(name.clone()?, value.map_err(|e| Fault::new(FailureKind::Decode, e))?);
+                Ok(())
+            });
+        }
         call.each(|ns, bytes, _| {
             ns.set(name.clone()?, codec::decode::<T>(bytes)?);
             Ok(())

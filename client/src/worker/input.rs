@@ -11,9 +11,9 @@ use rustix::net::RecvFlags;
 
 use super::entry::entry_at;
 use super::shared::Shared;
-use super::work::{Job, Work};
+use super::work::{Job, Payload, Work};
 
-/// A payload's parts, until its last frame.
+/// A context's parts, until its last frame.
 #[derive(Default)]
 struct Parts(Vec<u8>);
 
@@ -45,7 +45,7 @@ pub(crate) struct Input {
     decoder: FrameDecoder,
     jobs: HashMap<u64, Arc<Job>>,
     contexts: HashMap<u64, Parts>,
-    payload: Parts,
+    payload: Payload,
 }
 
 /// What a read brought.
@@ -61,7 +61,7 @@ pub(crate) enum Pumped {
 
 impl Input {
     pub(crate) fn new(socket: UnixStream, decoder: FrameDecoder) -> Self {
-        Self { socket, decoder, jobs: HashMap::new(), contexts: HashMap::new(), payload: Parts::default() }
+        Self { socket, decoder, jobs: HashMap::new(), contexts: HashMap::new(), payload: Payload::default() }
     }
 
     /// Reads what is there, waiting for it when `wait`, and does what it says.
@@ -91,7 +91,7 @@ impl Input {
         match frame {
             Frame::OpenPart(part) => self.contexts.entry(part.job).or_default().add(&part),
             Frame::Open(open) => self.open(open),
-            Frame::AssignPart(part) => self.payload.add(&part),
+            Frame::AssignPart(part) => self.payload.add(part.data),
             Frame::Assign(assign) => self.assign(shared, assign)?,
             Frame::Recall(chunks) => give_back(shared, shared.queue.recall(chunks))?,
             Frame::Cancel(job) => give_back(shared, shared.queue.cancel(job))?,
@@ -117,7 +117,7 @@ impl Input {
     }
 
     fn assign(&mut self, shared: &Shared, assign: Assign) -> io::Result<()> {
-        let data = self.payload.finish(assign.data.clone());
+        let data = std::mem::take(&mut self.payload);
         let Some(job) = self.jobs.get(&assign.chunks.job) else {
             let what = format!("chunks of job {}, which was never opened", assign.chunks.job);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));

@@ -151,7 +151,7 @@ mod tests {
             stride: 0,
             lens: Bytes::new(),
             only: Bytes::new(),
-            data: Bytes::new(),
+            data: super::super::work::Payload::default(),
         }
     }
 

@@ -57,12 +57,39 @@ pub(crate) struct Work {
     pub(crate) stride: u32,
     pub(crate) lens: Bytes,
     pub(crate) only: Bytes,
-    pub(crate) data: Bytes,
+    pub(crate) data: Payload,
+}
+
+/// The elements' bytes, in the parts in which they arrived.
+#[derive(Clone, Default)]
+pub(crate) struct Payload {
+    parts: Vec<Bytes>,
+    whole: OnceLock<Bytes>,
+}
+
+impl Payload {
+    pub(crate) fn add(&mut self, part: Bytes) {
+        self.parts.push(part);
+    }
+
+    pub(crate) fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
+    /// All of it in one piece: joined the first time that somebody wants it so.
+    pub(crate) fn whole(&self) -> &Bytes {
+        self.whole.get_or_init(|| match self.parts.as_slice() {
+            [one] => one.clone(),
+            many => many.concat().into(),
+        })
+    }
 }
 
 impl Work {
-    pub(crate) fn new(job: Arc<Job>, assign: Assign, data: Bytes) -> Self {
-        let Assign { chunks, element_first, chunk_len, stride, lens, only, .. } = assign;
+    /// `data` is what came ahead of the assignment.
+    pub(crate) fn new(job: Arc<Job>, assign: Assign, mut data: Payload) -> Self {
+        let Assign { chunks, element_first, chunk_len, stride, lens, only, data: last } = assign;
+        data.add(last);
         Self { job, chunks, element_first, chunk_len, stride, lens, only, data }
     }
 

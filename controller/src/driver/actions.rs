@@ -14,6 +14,7 @@ use phalanx_scheduler::{Action, ChunkFailure, Outcome};
 use super::nodes::goodbye;
 use super::roster::Engine;
 use super::{Driver, failures};
+use crate::outbox::PeerId;
 use crate::parse::{NodeReport, Refused, own_peer};
 
 impl Driver {
@@ -130,8 +131,12 @@ impl Driver {
     fn finished(&mut self, client: ClientId, key: JobKey, outcome: Outcome) {
         let Some(job) = self.jobs.remove(&key) else { return };
         self.payload_bytes -= job.bytes;
-        for node in &job.opened {
-            self.send_node(*node, ToNode::Close(Close { job: key.0 }));
+        for id in job.opened {
+            let Some(node) = self.nodes.get(&id) else { continue };
+            // The client's end of the job is more urgent than the nodes'.
+            let load = node.send_lazily(ToNode::Close(Close { job: key.0 }));
+            self.linger(PeerId::Node(id));
+            self.on_node_load(id, load);
         }
         let cancelled = outcome == Outcome::Cancelled;
         if let Some(client) = self.clients.get_mut(&client) {

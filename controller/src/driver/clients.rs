@@ -11,7 +11,7 @@ use phalanx_scheduler::{Chunking, Input, Plan, Reject};
 use super::Driver;
 use super::job::Job;
 use super::roster::Client;
-use crate::outbox::{Load, Outbox};
+use crate::outbox::{Load, Outbox, PeerId};
 use crate::parse::{ClientSaid, Hello, Refused, Submission, own_peer};
 
 /// The most elements of differing lengths in one chunk: their lengths travel in one message.
@@ -95,7 +95,9 @@ impl Driver {
         if let Some(client) = self.clients.get_mut(&id) {
             client.jobs.insert(number, key);
             client.ids.insert(job_id, key);
-            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
+            // It must come before the job's other events, but nobody waits for it.
+            client.send_lazily(Kind::Accepted(JobAccepted { job: number }));
+            self.linger(PeerId::Client(id));
         }
         self.advance(key);
         self.settle();

@@ -27,7 +27,9 @@ pub(super) struct Client {
     /// Its jobs by its own numbers.
     pub(super) jobs: HashMap<u64, JobKey>,
     pub(super) ids: HashMap<JobId, JobKey>,
-    ended: VecDeque<(JobId, bool)>,
+    /// Jobs that have ended, and whether they were cancelled; the oldest are forgotten first.
+    ended: HashMap<JobId, bool>,
+    ended_order: VecDeque<JobId>,
 }
 
 impl Client {
@@ -38,12 +40,25 @@ impl Client {
         program_key: ProgramKey,
         outbox: Outbox<ClientEvent>,
     ) -> Self {
-        let (jobs, ids) = (HashMap::new(), HashMap::new());
-        Self { peer, program, hash, program_key, outbox, jobs, ids, ended: VecDeque::new() }
+        Self {
+            peer,
+            program,
+            hash,
+            program_key,
+            outbox,
+            jobs: HashMap::new(),
+            ids: HashMap::new(),
+            ended: HashMap::new(),
+            ended_order: VecDeque::new(),
+        }
     }
 
     pub(super) fn send(&self, kind: ToClient, data_bytes: usize) -> Load {
         self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
+    }
+
+    pub(super) fn send_lazily(&self, kind: ToClient) -> Load {
+        self.outbox.push_lazily(ClientEvent { kind: Some(kind) })
     }
 
     pub(super) fn outbox(&self) -> &Outbox<ClientEvent> {
@@ -53,15 +68,18 @@ impl Client {
     pub(super) fn forget_job(&mut self, number: u64, id: JobId, cancelled: bool) {
         self.jobs.remove(&number);
         self.ids.remove(&id);
-        if self.ended.len() == ENDED_MAX {
-            self.ended.pop_front();
+        if self.ended_order.len() == ENDED_MAX
+            && let Some(oldest) = self.ended_order.pop_front()
+        {
+            self.ended.remove(&oldest);
         }
-        self.ended.push_back((id, cancelled));
+        self.ended.insert(id, cancelled);
+        self.ended_order.push_back(id);
     }
 
     /// Whether a job has ended, and if so whether it was cancelled.
     pub(super) fn ended(&self, id: JobId) -> Option<bool> {
-        self.ended.iter().rev().find(|(ended, _)| *ended == id).map(|(_, cancelled)| *cancelled)
+        self.ended.get(&id).copied()
     }
 }
 
@@ -82,6 +100,10 @@ impl Node {
 
     pub(super) fn send(&self, kind: ToNode) -> Load {
         self.push(NodeCommand { kind: Some(kind) }, 0)
+    }
+
+    pub(super) fn send_lazily(&self, kind: ToNode) -> Load {
+        self.outbox.push_lazily(NodeCommand { kind: Some(kind) })
     }
 
     pub(super) fn push(&self, command: NodeCommand, data_bytes: usize) -> Load {

@@ -123,7 +123,12 @@ async fn answer_beats(
     mut beats: Streaming<Beat>,
     acks: mpsc::Sender<Result<BeatAck, Status>>,
 ) {
-    while let Ok(Some(beat)) = beats.message().await {
+    loop {
+        let beat = tokio::select! {
+            beat = beats.message() => beat,
+            () = shared.inbox.closed() => return,
+        };
+        let Ok(Some(beat)) = beat else { return };
         let (known, answer) = oneshot::channel();
         if shared.inbox.send(Event::Beat { node: NodeId(beat.node), known }).await.is_err() {
             return;

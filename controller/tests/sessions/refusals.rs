@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tonic::Code;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use crate::node::{Node, register};
 use crate::peer::{Client, balanced, direct, hello, program, submission};
@@ -140,6 +141,26 @@ async fn a_certificate_opens_its_own_service_only() {
     node.say(register(PROTOCOL_VERSION, 1)).await;
     assert!(matches!(node.hear().await, phalanx_proto::v1::node_command::Kind::Registered(_)));
     Client::join_as(client, "h", program(b"p")).await;
+}
+
+#[tokio::test]
+async fn without_a_certificate_nothing_can_be_called() {
+    let world = World::start().await;
+    let file = world.file(Role::Client);
+    let address = world.controller.local_addr().unwrap();
+    let trusting = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(&file.ca_pem))
+        .domain_name(&file.server_name);
+    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(trusting).unwrap();
+    // In TLS 1.3 the client learns that it was refused only when it reads.
+    if let Ok(channel) = endpoint.connect().await {
+        ClusterClient::new(channel).status(StatusRequest {}).await.unwrap_err();
+    }
+    let plain = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    if let Ok(channel) = plain.connect().await {
+        ClusterClient::new(channel).status(StatusRequest {}).await.unwrap_err();
+    }
+    world.must_be_alive().await;
 }
 
 #[tokio::test]

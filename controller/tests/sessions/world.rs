@@ -36,16 +36,19 @@ impl World {
         Self { controller, profile, _directory: directory }
     }
 
+    /// What a peer in that role has to connect with.
+    pub(crate) fn file(&self, role: Role) -> ConnectionFile {
+        ConnectionFile::load(self.profile.connection_file(role), role).unwrap()
+    }
+
     /// A connection over the Unix socket.
     pub(crate) async fn channel(&self) -> Channel {
-        let file = ConnectionFile::load(self.profile.client_file(), Role::Client).unwrap();
-        connect(&file, &host::id()).await.unwrap().channel
+        connect(&self.file(Role::Client), &host::id()).await.unwrap().channel
     }
 
     /// A connection as from another machine, with that role's certificate.
     pub(crate) async fn remote(&self, role: Role) -> Channel {
-        let file = ConnectionFile::load(self.profile.connection_file(role), role).unwrap();
-        connect(&file, "another machine").await.unwrap().channel
+        connect(&self.file(role), "another machine").await.unwrap().channel
     }
 
     pub(crate) async fn status(&self) -> StatusReply {

@@ -53,7 +53,11 @@ impl Blocks {
     /// The first block that begins at this element or behind it.
     fn first_at(&self, element: u64) -> u64 {
         let long = self.r * (self.q + 1);
-        if element <= long { element.div_ceil(self.q + 1) } else { self.r + (element - long).div_ceil(self.q.max(1)) }
+        if element <= long {
+            element.div_ceil(self.q + 1)
+        } else {
+            self.r + (element - long).div_ceil(self.q.max(1))
+        }
     }
 
     /// Chunks to be done.

@@ -1,11 +1,10 @@
 //! The commands, with the real daemons.
 
-mod cluster;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
-use cluster::{Cluster, eventually, outcome, program, signal};
+use crate::cluster::{Cluster, Running, eventually, outcome, program, signal};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -36,7 +35,10 @@ fn a_cluster_from_start_to_stop() {
 
     let (code, out, _) = cluster.phalanx(&["list", "--json"]);
     let listed = json(&out);
-    assert_eq!((code, &listed[0]["state"], &listed[0]["pid"]), (Some(0), &"running".into(), &controller.into()));
+    assert_eq!(
+        (code, &listed[0]["state"], &listed[0]["pid"]),
+        (Some(0), &"running".into(), &controller.into())
+    );
 
     let (code, out, err) = cluster.phalanx(&["start", "-n", "1", "--profile", "nbserver"]);
     assert_eq!((code, out.as_str()), (Some(10), ""));
@@ -74,14 +76,16 @@ fn daemons_have_their_own_session_and_private_logs_without_colours() {
 #[test]
 fn a_controller_without_engines_is_pointed_out() {
     let cluster = Cluster::new();
-    let mut controller =
-        cluster.command(program("controller")).args(["--profile", "bare"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut controller = cluster.command(program("controller"));
+    let mut controller = Running(
+        controller.args(["--profile", "bare", "--log", "warn"]).stdout(Stdio::null()).spawn().unwrap(),
+    );
     eventually("the controller answers", || cluster.phalanx(&["status", "--profile", "bare"]).0 == Some(0));
     let (code, _, err) = cluster.phalanx(&["start", "-n", "5", "--profile", "bare"]);
     assert_eq!(code, Some(10));
     assert!(err.contains("it has no engines; add some: engine --profile bare -n 5"), "{err}");
     assert_eq!(cluster.phalanx(&["stop", "--profile", "bare"]).0, Some(0));
-    assert!(controller.wait().unwrap().success());
+    assert!(controller.0.wait().unwrap().success());
 }
 
 #[test]
@@ -94,7 +98,10 @@ fn engines_that_outlived_their_controller_are_found_and_ended() {
     assert_eq!(cluster.phalanx(&["status"]).0, Some(11));
     let (code, _, err) = cluster.phalanx(&["start", "-n", "1"]);
     assert_eq!(code, Some(1));
-    assert!(err.contains("engines of an earlier start") && err.contains("phalanx stop --profile default"), "{err}");
+    assert!(
+        err.contains("engines of an earlier start") && err.contains("phalanx stop --profile default"),
+        "{err}"
+    );
     let (code, out, _) = cluster.phalanx(&["stop", "--json"]);
     assert_eq!((code, &json(&out)["controller_pid"]), (Some(0), &Value::Null));
     assert_eq!(cluster.processes(), []);
@@ -124,7 +131,10 @@ fn a_daemon_that_dies_while_it_starts_shows_its_last_words_and_leaves_nothing() 
     let cluster = Cluster::new();
     let (code, out, err) = cluster.phalanx(&["start", "-n", "1", "--listen", "203.0.113.7:7070"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert!(err.contains("the controller has ended (exit status: 1)") && err.contains("203.0.113.7:7070"), "{err}");
+    assert!(
+        err.contains("the controller has ended (exit status: 1)") && err.contains("203.0.113.7:7070"),
+        "{err}"
+    );
     assert_eq!(cluster.processes(), []);
 
     let (programs, broken) = (cluster.scratch().join("bin"), "#!/bin/sh\necho no libc here >&2\nexit 9\n");
@@ -134,10 +144,14 @@ fn a_daemon_that_dies_while_it_starts_shows_its_last_words_and_leaves_nothing() 
     }
     fs::write(programs.join("engine"), broken).unwrap();
     fs::set_permissions(programs.join("engine"), fs::Permissions::from_mode(0o755)).unwrap();
-    let start = || outcome(cluster.command(programs.join("phalanx")).args(["start", "-n", "1"]).output().unwrap());
+    let start =
+        || outcome(cluster.command(programs.join("phalanx")).args(["start", "-n", "1"]).output().unwrap());
     let (code, _, err) = start();
     assert_eq!(code, Some(1));
-    assert!(err.contains("the engine daemon has ended (exit status: 9)") && err.contains("| no libc here"), "{err}");
+    assert!(
+        err.contains("the engine daemon has ended (exit status: 9)") && err.contains("| no libc here"),
+        "{err}"
+    );
     assert_eq!(cluster.processes(), []);
 
     // One that never registers is given up in time, and so is the controller.
@@ -145,7 +159,10 @@ fn a_daemon_that_dies_while_it_starts_shows_its_last_words_and_leaves_nothing() 
     let slow = ["start", "-n", "1", "--timeout", "0.7"];
     let (code, _, err) = outcome(cluster.command(programs.join("phalanx")).args(slow).output().unwrap());
     assert_eq!(code, Some(1));
-    assert!(err.contains("0 of 1 engines are ready after 0.7 seconds") && err.contains("| thinking"), "{err}");
+    assert!(
+        err.contains("0 of 1 engines are ready after 0.7 seconds") && err.contains("| thinking"),
+        "{err}"
+    );
     assert_eq!(cluster.processes(), []);
 
     fs::remove_file(programs.join("engine")).unwrap();
@@ -174,4 +191,74 @@ fn profiles_that_are_not_there_or_not_private_say_so_in_their_own_words() {
     assert_eq!(code, Some(1));
     assert!(err.contains("chmod 700"), "{err}");
     assert_eq!(cluster.processes(), []);
+}
+
+#[test]
+fn of_many_starts_at_once_one_wins_and_the_others_say_so() {
+    let cluster = Cluster::new();
+    let start = || {
+        let mut command = cluster.command(env!("CARGO_BIN_EXE_phalanx"));
+        command.args(["start", "-n", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let starts: Vec<_> = (0..4).map(|_| start()).collect();
+    let mut codes = Vec::new();
+    for start in starts {
+        let (code, out, err) = outcome(start.wait_with_output().unwrap());
+        assert!(code == Some(0) || err.contains("profile `default`"), "{out}{err}");
+        codes.push(code);
+    }
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(10), Some(10), Some(10)]);
+    assert_eq!(cluster.processes().len(), 2, "{:?}", cluster.processes());
+    assert_eq!(cluster.phalanx(&["stop"]).0, Some(0));
+    assert_eq!(cluster.processes(), []);
+}
+
+#[test]
+fn ctrl_c_takes_everything_back() {
+    let cluster = Cluster::new();
+    let programs = cluster.scratch().join("bin");
+    fs::create_dir(&programs).unwrap();
+    for name in ["phalanx", "controller"] {
+        fs::copy(program(name), programs.join(name)).unwrap();
+    }
+    fs::write(programs.join("engine"), "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(programs.join("engine"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut start = cluster.command(programs.join("phalanx"));
+    let start =
+        start.args(["start", "-n", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the engine daemon is waited for", || {
+        cluster.processes().iter().any(|(_, name)| name == "sleep")
+    });
+    signal(i32::try_from(start.id()).unwrap(), Signal::INT);
+    let (code, _, err) = outcome(start.wait_with_output().unwrap());
+    assert_eq!(code, Some(1));
+    assert!(err.contains("interrupted"), "{err}");
+    assert_eq!(cluster.processes(), []);
+}
+
+#[test]
+fn a_copied_connection_file_is_enough_to_look_from_elsewhere() {
+    let cluster = Cluster::new();
+    assert_eq!(cluster.phalanx(&["start", "-n", "1", "--profile", "there"]).0, Some(0));
+    let text = fs::read_to_string(cluster.home().join("there/client.json")).unwrap();
+    let mut file = json(&text);
+    file["endpoints"]["socket"] = Value::Null;
+    let here = cluster.home().join("here");
+    fs::create_dir(&here).unwrap();
+    fs::set_permissions(&here, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(here.join("client.json"), file.to_string()).unwrap();
+    fs::set_permissions(here.join("client.json"), fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, out, err) = cluster.phalanx(&["status", "--profile", "here", "--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(json(&out)["engines"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        cluster.phalanx(&["stop", "--profile", "here"]).0,
+        Some(11),
+        "it is not this profile's to stop"
+    );
+    assert_eq!(cluster.phalanx(&["stop", "--profile", "there"]).0, Some(0));
+    let (code, _, err) = cluster.phalanx(&["status", "--profile", "here"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("cannot be reached"), "{err}");
 }

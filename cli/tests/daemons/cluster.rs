@@ -5,18 +5,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// A home of profiles of its own. Dropping it kills every process that knows it.
-pub struct Cluster {
+pub(crate) struct Cluster {
     home: TempDir,
 }
 
 impl Cluster {
-    pub fn new() -> Cluster {
+    pub(crate) fn new() -> Cluster {
         for name in ["controller", "engine"] {
             let program = program(name);
             assert!(
@@ -29,29 +29,29 @@ impl Cluster {
     }
 
     /// Where profiles are made. (Only its parent is the temporary directory, whose mode may be too open.)
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.home.path().join("home")
     }
 
     /// A directory for whatever else the test needs; it goes with the cluster.
-    pub fn scratch(&self) -> &Path {
+    pub(crate) fn scratch(&self) -> &Path {
         self.home.path()
     }
 
     /// `program` in this home, with nothing of the outer environment that could change what it does.
-    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("PHALANX_HOME", self.home()).env_remove("PHALANX_PROFILE").env_remove("PHALANX_LOG");
         command
     }
 
     /// Runs `phalanx`; its exit code, standard output and standard error.
-    pub fn phalanx(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) fn phalanx(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         outcome(self.command(env!("CARGO_BIN_EXE_phalanx")).args(arguments).output().unwrap())
     }
 
     /// The processes of this home that run, by id and name.
-    pub fn processes(&self) -> Vec<(i32, String)> {
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         let mark = format!("PHALANX_HOME={}", self.home().display());
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -68,8 +68,9 @@ impl Cluster {
     }
 
     /// The one process called `name`.
-    pub fn process(&self, name: &str) -> i32 {
-        let found: Vec<i32> = self.processes().into_iter().filter(|(_, n)| n == name).map(|(pid, _)| pid).collect();
+    pub(crate) fn process(&self, name: &str) -> i32 {
+        let found: Vec<i32> =
+            self.processes().into_iter().filter(|(_, n)| n == name).map(|(pid, _)| pid).collect();
         let [pid] = found[..] else { panic!("not one {name}, but {:?}", self.processes()) };
         pid
     }
@@ -90,26 +91,37 @@ impl Drop for Cluster {
     }
 }
 
+/// A process that ends, at the latest, with this.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended and been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A daemon that was built together with this test.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_phalanx")).with_file_name(name)
 }
 
-pub fn signal(pid: i32, signal: rustix::process::Signal) {
+pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
     // It may have ended by itself.
     let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);
 }
 
-pub fn outcome(output: Output) -> (Option<i32>, String, String) {
+pub(crate) fn outcome(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Waits for `what` to be so, as long as an overloaded machine may take.
-pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !so() {
         assert!(Instant::now() < end, "it never came to be that {what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }

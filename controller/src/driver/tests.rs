@@ -1,0 +1,199 @@
+//! The driver without a network: events in, messages out, in an order of the test's choosing.
+
+use bytes::Bytes;
+use phalanx_programs::Store;
+use phalanx_proto::ids::JobId;
+use phalanx_proto::v1::{Assign, Report};
+use phalanx_scheduler::{Chunking, Plan};
+use tempfile::TempDir;
+use tokio_stream::{Stream, StreamExt};
+
+use super::*;
+use crate::inbox::{Inbox, inbox};
+use crate::outbox::{Marks, OutboxStream, outbox};
+use crate::parse::{ClientSaid, Hello, NodeSaid, PeerInfo, ProgramInfo, Registration, Submission};
+
+const CLIENT: ClientId = ClientId(1);
+const NODE: NodeId = NodeId(2);
+const MARKS: Marks = Marks { high: 10_000, low: 2_000, max: 100_000 };
+
+/// A driver with a client and a node of one engine.
+struct Bench {
+    driver: Driver,
+    client: OutboxStream<ClientEvent>,
+    node: OutboxStream<NodeCommand>,
+    _inbox: Inbox,
+    _directory: TempDir,
+}
+
+fn peer() -> PeerInfo {
+    PeerInfo { version: String::new(), host: "h".into(), host_id: "i".into(), pid: 1 }
+}
+
+/// A balanced job whose elements have eight bytes and are a chunk each.
+fn submission(elements: u64) -> Submission {
+    Submission {
+        job: 7,
+        id: JobId(7),
+        entry: 0,
+        label: String::new(),
+        elements,
+        stride: 8,
+        varying: false,
+        retries: 0,
+        context_bytes: 0,
+        plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
+    }
+}
+
+impl Bench {
+    fn new(limits: Limits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let library = Arc::new(Library::new(Store::open(directory.path(), 1 << 20).unwrap()));
+        let (inbox, events) = inbox();
+        let relief = Arc::new(Relief::default());
+        let config = Config { window_chunks_max: 2, ..Config::default() };
+        let mut driver = Driver::new(config, 1, limits, events, Arc::clone(&relief), library);
+        let (to_client, client) = outbox(PeerId::Client(CLIENT), MARKS, Arc::clone(&relief));
+        let (to_node, node) = outbox(PeerId::Node(NODE), MARKS, relief);
+        let program = ProgramInfo { hash: [1; 32], size: 1, path: String::new(), target: String::new() };
+        let hello = Box::new(Hello { peer: peer(), program });
+        driver.on_event(Event::ClientJoined { client: CLIENT, hello, outbox: to_client });
+        let registration = Box::new(Registration { peer: peer(), engines: 1, wanted: vec![] });
+        driver.on_event(Event::NodeJoined { node: NODE, registration, outbox: to_node });
+        Self { driver, client, node, _inbox: inbox, _directory: directory }
+    }
+
+    fn client_says(&mut self, said: ClientSaid) {
+        self.driver.on_event(Event::FromClient { client: CLIENT, said });
+    }
+
+    /// Submits a job with all its elements.
+    fn submit(&mut self, elements: u64) {
+        let wanted = submission(elements);
+        self.client_says(ClientSaid::Submit(Box::new(wanted)));
+        let data = Bytes::from(vec![0; 8 * elements as usize]);
+        self.client_says(ClientSaid::Segment { job: 7, lens: Bytes::new(), data });
+    }
+
+    /// What the node was assigned since the last time.
+    fn assigned(&mut self) -> Vec<Assign> {
+        let is_assign = |command| match command {
+            ToNode::Assign(assign) => Some(assign),
+            _ => None,
+        };
+        waiting(&mut self.node).into_iter().filter_map(|command| command.kind.and_then(is_assign)).collect()
+    }
+
+    /// The node reports a run with results of `bytes` bytes each.
+    fn report(&mut self, assign: &Assign, bytes: u32) {
+        let count = assign.chunk_count;
+        let wire = Report {
+            job: assign.job,
+            engine: assign.engine,
+            first_chunk: assign.first_chunk,
+            chunk_count: count,
+            attempt: assign.attempt,
+            chunk_len: 1,
+            timings: vec![0; 16 * count as usize].into(),
+            stride: bytes,
+            data: vec![0; (bytes * count) as usize].into(),
+            ..Report::default()
+        };
+        let report = Box::new(NodeReport::parse(wire).unwrap());
+        self.driver.on_event(Event::FromNode { node: NODE, said: NodeSaid::Report(report) });
+    }
+}
+
+/// All that waits in an outbox.
+fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
+    let mut found = Vec::new();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while let std::task::Poll::Ready(Some(message)) = std::pin::Pin::new(&mut *stream).poll_next(&mut context)
+    {
+        found.push(message.unwrap());
+    }
+    found
+}
+
+#[test]
+fn a_client_that_does_not_read_gets_no_more_made_until_it_does() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(100);
+    let mut runs = 0;
+    loop {
+        let assigned = bench.assigned();
+        if assigned.is_empty() {
+            break;
+        }
+        runs += assigned.len();
+        assigned.iter().for_each(|assign| bench.report(assign, 3_000));
+    }
+    assert!((1..20).contains(&runs), "{runs} runs of results were made for a client that reads nothing");
+    assert_eq!(bench.driver.jobs.len(), 1);
+    waiting(&mut bench.client);
+    bench.driver.relieve();
+    assert!(!bench.assigned().is_empty(), "it reads again");
+}
+
+#[test]
+fn a_client_that_hoards_results_is_cut_off_and_its_work_ends() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(10);
+    let assigned = bench.assigned();
+    bench.report(&assigned[0], 200_000);
+    let said = waiting(&mut bench.client);
+    let Some(ToClient::Goodbye(goodbye)) = &said.last().unwrap().kind else { panic!("{said:?}") };
+    assert_eq!((said.len(), goodbye.code()), (1, Refusal::Limit));
+    assert!(bench.driver.clients.is_empty() && bench.driver.jobs.is_empty());
+    assert_eq!(bench.driver.payload_bytes, 0);
+}
+
+#[test]
+fn a_finished_job_leaves_nothing() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(3);
+    assert_eq!(bench.driver.payload_bytes, 24);
+    loop {
+        let assigned = bench.assigned();
+        if assigned.is_empty() {
+            break;
+        }
+        assigned.iter().for_each(|assign| bench.report(assign, 8));
+    }
+    assert!(bench.driver.jobs.is_empty() && bench.driver.payload_bytes == 0);
+    let client = &bench.driver.clients[&CLIENT];
+    assert!(client.jobs.is_empty() && client.ids.is_empty());
+    assert_eq!(client.ended(JobId(7)), Some(false));
+}
+
+#[test]
+fn more_clients_than_allowed_are_sent_away() {
+    let mut bench = Bench::new(Limits { sessions_max: 1, ..Limits::default() });
+    let (to_second, mut second) = outbox(PeerId::Client(ClientId(9)), MARKS, Arc::default());
+    let program = ProgramInfo { hash: [1; 32], size: 1, path: String::new(), target: String::new() };
+    let hello = Box::new(Hello { peer: peer(), program });
+    bench.driver.on_event(Event::ClientJoined { client: ClientId(9), hello, outbox: to_second });
+    let said = waiting(&mut second);
+    let Some(ToClient::Goodbye(goodbye)) = &said[0].kind else { panic!("{said:?}") };
+    assert_eq!(goodbye.code(), Refusal::Limit);
+    assert_eq!(bench.driver.clients.len(), 1);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_alone_is_sent_after_a_moment() {
+    let Bench { driver, mut client, node, _inbox, _directory } = Bench::new(Limits::default());
+    let (_stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(driver.run(stopped));
+    let wanted = submission(1);
+    let said = ClientSaid::Submit(Box::new(wanted));
+    _inbox.send(Event::FromClient { client: CLIENT, said }).await.unwrap();
+    loop {
+        let event = client.next().await.unwrap().unwrap();
+        if matches!(event.kind, Some(ToClient::Accepted(_))) {
+            break;
+        }
+    }
+    running.abort();
+    drop(node);
+}

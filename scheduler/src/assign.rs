@@ -1,0 +1,230 @@
+//! Duty: give engines chunks.
+//!
+//! An engine holds the chunk it runs and a short queue: about `window_work` of measured work, at
+//! least one chunk ahead. It is refilled when half of that is gone, so that runs stay long, and never
+//! with more than its part of what is left, so that engines finish together.
+
+use phalanx_proto::limits::RUN_CHUNKS_MAX;
+
+use crate::action::Action;
+use crate::cutter::{Cutter, Piece};
+use crate::direct::DirectChunk;
+use crate::engine::Mood;
+use crate::held::{HeldRun, Holding};
+use crate::scheduler::Scheduler;
+
+/// The chunk that runs and one ahead: an engine may always hold these.
+pub(crate) const WINDOW_CHUNKS_MIN: u64 = 2;
+
+/// The most direct chunks that an engine holds.
+pub(crate) const DIRECT_CHUNKS_MAX: u32 = 64;
+
+/// An engine goes over to another program when its own has had this much more work on each engine:
+/// going over costs it a round trip.
+const SWITCH_LEAD_NS: u64 = 20_000_000;
+
+/// What an engine could do next.
+enum Next {
+    Direct(u32, DirectChunk),
+    Balanced(u32),
+    /// Nothing until it holds less.
+    Drain,
+    Nothing,
+}
+
+/// How many chunks of a job an engine may get.
+struct Room {
+    count: u32,
+    /// Its part of what is left was less than it could hold.
+    is_share: bool,
+    auto_len: u64,
+}
+
+impl Scheduler {
+    /// Gives an engine what it should get now; whether that was anything.
+    pub(crate) fn refill(&mut self, at: u32) -> bool {
+        let mut given = false;
+        let mut filling = false;
+        let mood = loop {
+            match self.next_for(at) {
+                Next::Nothing if self.engines[at].held.chunks() == 0 => break Mood::Idle,
+                Next::Nothing => break Mood::Hungry,
+                Next::Drain => break Mood::Content,
+                Next::Direct(client, chunk) => {
+                    self.engines[at].direct.take(client);
+                    let piece = self.jobs[chunk.job].cutter.piece(chunk.ordinal, 1);
+                    self.assign(at, chunk.job, piece, Holding::Direct);
+                }
+                Next::Balanced(job) => {
+                    let room = self.room(at, job, filling);
+                    if room.count == 0 {
+                        break Mood::Content;
+                    }
+                    let piece =
+                        self.jobs[job].take(room.count, room.auto_len).expect("a ready job has a chunk");
+                    self.assign(at, job, piece, Holding::Balanced);
+                    filling = true;
+                    if room.is_share && piece.count == room.count {
+                        given = true;
+                        break Mood::Content;
+                    }
+                }
+            }
+            given = true;
+        };
+        self.set_mood(at, mood);
+        self.note(at);
+        given
+    }
+
+    fn next_for(&self, at: u32) -> Next {
+        let engine = &self.engines[at];
+        // Behind a cancelled chunk nothing is certain: its worker may have to be ended.
+        if !engine.open || engine.held.cancelled() > 0 {
+            return Next::Drain;
+        }
+        if !engine.direct.is_empty() {
+            for (client, chunk) in engine.direct.next() {
+                let job = &self.jobs[chunk.job];
+                if self.fair.is_pressed(client) || chunk.ordinal >= job.direct_ready {
+                    continue;
+                }
+                let fits = engine.program.is_none_or(|program| program == job.program);
+                return if fits && engine.held.direct() < DIRECT_CHUNKS_MAX {
+                    Next::Direct(client, chunk)
+                } else {
+                    Next::Drain
+                };
+            }
+        }
+        self.next_balanced(at)
+    }
+
+    fn next_balanced(&self, at: u32) -> Next {
+        let engine = &self.engines[at];
+        let can = |job: &u32| !self.is_barred(self.jobs[*job].program, at);
+        let Some(program) = engine.program else {
+            return self.fair.order().find(can).map_or(Next::Nothing, Next::Balanced);
+        };
+        let Some(own) = self.fair.best_of(program).filter(can) else { return Next::Nothing };
+        let waits_longer = |best: u32| {
+            self.jobs[best].program != program
+                && can(&best)
+                && self.fair.lead_ns(own, best) > SWITCH_LEAD_NS.saturating_mul(self.open_engines)
+        };
+        if self.fair.order().next().is_some_and(waits_longer) { Next::Drain } else { Next::Balanced(own) }
+    }
+
+    /// Whether the engine's node cannot run the program.
+    pub(crate) fn is_barred(&self, program: u32, at: u32) -> bool {
+        let barred = &self.programs[program].barred;
+        !barred.is_empty() && barred.contains(&self.engines[at].node)
+    }
+
+    /// How many chunks of this job the engine may get. Once it is `filling`, up to its window; before, only if half of that is gone.
+    fn room(&self, at: u32, job: u32, filling: bool) -> Room {
+        let (job, held) = (&self.jobs[job], &self.engines[at].held);
+        let engines = self.open_engines.max(1);
+        let auto_len = match &job.cutter {
+            Cutter::Auto(auto) => job.pace.auto_len(auto.left(), engines, &self.config),
+            Cutter::Blocks(_) => 0,
+        };
+        let charge_ns = job.pace.charge_ns(job.next_len(auto_len));
+        let work_max_ns = u64::try_from(self.config.window_work.as_nanos()).unwrap_or(u64::MAX);
+        // Measured by few chunks, the time of a chunk may be far off: the window doubles with every round of reports.
+        let known = WINDOW_CHUNKS_MIN + job.pace.reports() / engines;
+        let most = u64::from(self.config.window_chunks_max).clamp(WINDOW_CHUNKS_MIN, RUN_CHUNKS_MAX.into());
+        let window = (work_max_ns / charge_ns).clamp(WINDOW_CHUNKS_MIN, most).min(known);
+        let holds = u64::from(held.chunks());
+        let half_full = held.work_ns() > work_max_ns / 2 || holds > window / 2;
+        if !filling && holds >= WINDOW_CHUNKS_MIN && half_full {
+            return Room { count: 0, is_share: false, auto_len };
+        }
+        let by_work = work_max_ns.saturating_sub(held.work_ns()) / charge_ns;
+        let room = by_work.min(window.saturating_sub(holds)).max(WINDOW_CHUNKS_MIN.saturating_sub(holds));
+        let share = (job.unassigned(auto_len) / (2 * engines)).max(1);
+        Room { count: room.min(share) as u32, is_share: share <= room, auto_len }
+    }
+
+    /// Puts chunks that were taken from their job on an engine.
+    fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
+        let engine = &mut self.engines[at];
+        let job = &mut self.jobs[slot];
+        let attempt = job.ledger.assign(piece.ordinal, piece.count, engine.id);
+        #[cfg(any(test, feature = "sim"))]
+        let attempt = self.bug.map_or(attempt, |bug| bug.attempt(attempt));
+        let only = if job.only.is_empty() { None } else { job.only.get(&piece.ordinal).cloned() };
+        let len = only.as_ref().map_or(u64::from(piece.len), |only| only.len() as u64);
+        let charge_ns = job.pace.charge_ns(len);
+        let held = HeldRun {
+            job: job.key,
+            slot,
+            ordinal: piece.ordinal,
+            index: piece.index,
+            count: piece.count,
+            attempt,
+            charge_ns,
+            holding,
+        };
+        engine.held.push(held);
+        if engine.program.is_none() {
+            engine.program = Some(job.program);
+            self.programs[job.program].engines += 1;
+        }
+        let run = job.run(piece, attempt);
+        self.actions.push_back(Action::Assign { node: engine.node, engine: engine.id, run, only });
+        if holding == Holding::Balanced {
+            self.fair.charge(slot, i64::try_from(held.charge_total_ns()).unwrap_or(i64::MAX));
+            if !self.jobs[slot].has_work() {
+                self.fair.set_ready(slot, false);
+            }
+        }
+    }
+
+    /// Finds engines for work that has turned up: those that hold nothing, then those that could hold more.
+    pub(crate) fn feed(&mut self) {
+        let mut from = (0, 0);
+        while !self.fair.is_empty() {
+            let Some(&(rank, engine)) = self.idle.range(from..).next() else { break };
+            self.refill(engine);
+            from = (rank, engine + 1);
+        }
+        if self.fair.is_empty() {
+            return;
+        }
+        for program in self.fair.ready_programs() {
+            while self.fair.best_of(program).is_some() {
+                let Some(&engine) = self.programs[program].hungry.first() else { break };
+                self.refill(engine);
+                if self.programs[program].hungry.contains(&engine) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Enters an engine where engines that look for work are found, or takes it out.
+    pub(crate) fn set_mood(&mut self, at: u32, mood: Mood) {
+        let engine = &mut self.engines[at];
+        if engine.mood == mood {
+            return;
+        }
+        let hungry = |program: Option<u32>| program.expect("only an engine that holds chunks is hungry");
+        match engine.mood {
+            Mood::Content => {}
+            Mood::Idle => drop(self.idle.remove(&(engine.rank, at))),
+            Mood::Hungry => drop(self.programs[hungry(engine.program)].hungry.remove(&at)),
+        }
+        match mood {
+            Mood::Content => {}
+            Mood::Idle => drop(self.idle.insert((engine.rank, at))),
+            Mood::Hungry => drop(self.programs[hungry(engine.program)].hungry.insert(at)),
+        }
+        engine.mood = mood;
+    }
+
+    /// An engine does not look for work now.
+    pub(crate) fn rest(&mut self, at: u32) {
+        self.set_mood(at, Mood::Content);
+    }
+}

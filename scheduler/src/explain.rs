@@ -1,0 +1,222 @@
+//! "Why is it waiting?"
+
+use std::fmt;
+
+use phalanx_proto::ids::{ChunkId, EngineId};
+
+use crate::cutter::Cutter;
+use crate::engine::Engine;
+use crate::job::Job;
+use crate::ledger::ChunkState;
+use crate::scheduler::Scheduler;
+
+/// Where a chunk is, and if it waits, for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Explanation {
+    /// No such job, or it has ended.
+    UnknownJob,
+    /// The job has no such chunk.
+    UnknownChunk,
+    /// It has ended, with results or for good without.
+    Done,
+    /// First in its engine's queue: it runs, or will when it has arrived.
+    Running {
+        /// Where.
+        engine: EngineId,
+        /// Which try.
+        attempt: u32,
+    },
+    /// It is on an engine, behind others.
+    Queued {
+        /// Where.
+        engine: EngineId,
+        /// Chunks before it.
+        behind: u32,
+        /// It has been asked back, for an engine that has nothing to do.
+        recalled: bool,
+    },
+    /// It is not assigned, for this reason.
+    Waiting(Waiting),
+}
+
+/// Why a chunk is not assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// Its elements have not all arrived.
+    NotSupplied {
+        /// Elements that have.
+        supplied: u64,
+        /// Elements that must have.
+        needed: u64,
+    },
+    /// The lengths of automatic chunks are found while the job runs: it has not come to this one.
+    NotCutYet,
+    /// There are no engines.
+    NoEngines,
+    /// There are engines, but their nodes are leaving or do not read their commands.
+    NoOpenEngines,
+    /// The client does not read its results.
+    ClientPressure,
+    /// None of the nodes that could take it can run its program.
+    CannotRun,
+    /// All engines are busy.
+    AllEnginesBusy {
+        /// How many there are.
+        engines: u64,
+        /// Chunks of this job that come before it.
+        before: u64,
+    },
+    /// Its engine is busy with another program and takes this one up when it has nothing left.
+    ProgramSwitch {
+        /// Which.
+        engine: EngineId,
+    },
+    /// Its engine's node does not read its commands.
+    NodePressure {
+        /// Which engine.
+        engine: EngineId,
+    },
+    /// Other direct chunks of its engine come before it.
+    BehindDirect {
+        /// Which engine.
+        engine: EngineId,
+    },
+    /// Its engine has not said yet what became of a cancelled job.
+    BehindCancelled {
+        /// Which engine.
+        engine: EngineId,
+    },
+}
+
+impl Scheduler {
+    /// Where a chunk is, and if it waits, for what.
+    #[must_use]
+    pub fn explain(&self, chunk: ChunkId) -> Explanation {
+        let Ok(slot) = self.job_slot(chunk.job) else { return Explanation::UnknownJob };
+        let job = &self.jobs[slot];
+        let Some(ordinal) = job.cutter.ordinal(chunk.index, job.ledger.end()) else {
+            let may_come = matches!(&job.cutter, Cutter::Auto(auto) if auto.left() > 0);
+            return if may_come {
+                Explanation::Waiting(Waiting::NotCutYet)
+            } else {
+                Explanation::UnknownChunk
+            };
+        };
+        if ordinal < job.ledger.base() {
+            return Explanation::Done;
+        }
+        match job.ledger.get(ordinal) {
+            Some(known) if known.state.is_terminal() => Explanation::Done,
+            Some(known) if known.state == ChunkState::Assigned => self.where_held(job, known.owner, ordinal),
+            _ => Explanation::Waiting(self.why_waiting(job, ordinal)),
+        }
+    }
+
+    fn where_held(&self, job: &Job, owner: EngineId, ordinal: u64) -> Explanation {
+        let at = self.ids.slot(owner).expect("the owner of an assigned chunk is alive");
+        let mut behind = 0;
+        for run in self.engines[at].held.iter() {
+            if run.job == job.key && (run.ordinal..run.ordinal + u64::from(run.count)).contains(&ordinal) {
+                behind += (ordinal - run.ordinal) as u32;
+                if behind == 0 {
+                    return Explanation::Running { engine: owner, attempt: run.attempt };
+                }
+                let recalled = run.holding == crate::held::Holding::Recalled;
+                return Explanation::Queued { engine: owner, behind, recalled };
+            }
+            behind += run.count;
+        }
+        unreachable!("an assigned chunk is held by its owner: see the invariants")
+    }
+
+    fn why_waiting(&self, job: &Job, ordinal: u64) -> Waiting {
+        let end = match &job.cutter {
+            Cutter::Auto(_) => 0,
+            Cutter::Blocks(_) => job.direct_end(ordinal),
+        };
+        if end > job.supplied {
+            return Waiting::NotSupplied { supplied: job.supplied, needed: end };
+        }
+        if self.fair.is_pressed(job.client) {
+            return Waiting::ClientPressure;
+        }
+        if job.is_direct() {
+            return self.why_direct_waits(&self.engines[job.targets[ordinal as usize]], job);
+        }
+        if self.engines.len() == 0 {
+            return Waiting::NoEngines;
+        }
+        if self.open_engines == 0 {
+            return Waiting::NoOpenEngines;
+        }
+        let can = |(at, engine): (u32, &Engine)| engine.open && !self.is_barred(job.program, at);
+        if !self.engines.iter().any(can) {
+            return Waiting::CannotRun;
+        }
+        let again_before: u64 =
+            job.again.iter().take_while(|s| s.ordinal != ordinal).map(|s| u64::from(s.count)).sum();
+        let fresh_before = ordinal.saturating_sub(job.ledger.end());
+        Waiting::AllEnginesBusy { engines: self.open_engines, before: fresh_before + again_before }
+    }
+
+    fn why_direct_waits(&self, engine: &Engine, job: &Job) -> Waiting {
+        let id = engine.id;
+        if !engine.open {
+            Waiting::NodePressure { engine: id }
+        } else if engine.held.cancelled() > 0 {
+            Waiting::BehindCancelled { engine: id }
+        } else if engine.program.is_some_and(|program| program != job.program) {
+            Waiting::ProgramSwitch { engine: id }
+        } else {
+            Waiting::BehindDirect { engine: id }
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownJob => f.write_str("its job is not known, or has ended"),
+            Self::UnknownChunk => f.write_str("its job has no such chunk"),
+            Self::Done => f.write_str("it has ended"),
+            Self::Running { engine, attempt } => write!(f, "it runs on engine {engine} (attempt {attempt})"),
+            Self::Queued { engine, behind, recalled } => {
+                let asked = if *recalled { "; it was asked back for an idle engine" } else { "" };
+                write!(f, "it is queued on engine {engine} behind {behind} others{asked}")
+            }
+            Self::Waiting(reason) => write!(f, "it waits: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSupplied { supplied, needed } => {
+                write!(f, "{supplied} elements have arrived, and {needed} must have before it can start")
+            }
+            Self::NotCutYet => f.write_str("how long it will be is decided when an engine is free for it"),
+            Self::NoEngines => f.write_str("there are no engines; start some (engine --profile NAME -n 4)"),
+            Self::NoOpenEngines => f.write_str("all nodes are leaving, or do not read what they are sent"),
+            Self::ClientPressure => {
+                f.write_str("its client does not read the results that are there already")
+            }
+            Self::CannotRun => f.write_str("no node that is free can run its program"),
+            Self::AllEnginesBusy { engines, before } => {
+                write!(f, "all {engines} engines are busy, and {before} chunks of its job come before it")
+            }
+            Self::ProgramSwitch { engine } => {
+                write!(f, "engine {engine} finishes what it holds of another program first")
+            }
+            Self::NodePressure { engine } => {
+                write!(f, "the node of engine {engine} does not read what it is sent")
+            }
+            Self::BehindDirect { engine } => {
+                write!(f, "other direct calls come before it on engine {engine}")
+            }
+            Self::BehindCancelled { engine } => {
+                write!(f, "engine {engine} has not ended what it ran of a cancelled job")
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Duty: engines and workers are lost, and their chunks with them.
+//!
+//! Two budgets are kept apart: a chunk that may have *ended* what ran it is quarantined after
+//! `crash_limit` times; elements whose function failed are tried again as their job says.
+
+use std::sync::Arc;
+
+use phalanx_proto::ids::{EngineId, JobKey};
+
+use crate::action::{Action, ChunkFailure, Outcome};
+use crate::direct::DirectChunk;
+use crate::held::{HeldRun, Holding};
+use crate::input::{Loss, LossKind};
+use crate::ledger::ChunkState;
+use crate::scheduler::Scheduler;
+
+/// What was lost.
+enum Lost<'a> {
+    Engine(&'a Arc<str>),
+    Worker(&'a Loss),
+}
+
+impl Lost<'_> {
+    fn message(&self) -> &Arc<str> {
+        match self {
+            Self::Engine(reason) => reason,
+            Self::Worker(loss) => &loss.message,
+        }
+    }
+
+    /// What that means for a direct chunk.
+    fn failure(&self, was_running: bool) -> ChunkFailure {
+        match self {
+            Self::Engine(reason) => ChunkFailure::EngineLost { reason: Arc::clone(reason) },
+            Self::Worker(loss) if loss.kind == LossKind::CannotStart => {
+                ChunkFailure::CannotStart { message: Arc::clone(&loss.message) }
+            }
+            Self::Worker(loss) => ChunkFailure::WorkerLost { was_running, loss: (*loss).clone() },
+        }
+    }
+}
+
+impl Scheduler {
+    /// An engine is no more.
+    pub(crate) fn lose_engine(&mut self, at: u32, reason: &Arc<str>) {
+        let held = &self.engines[at].held;
+        let front = held.iter().next().map(|run| (run.job, run.index, run.attempt));
+        self.lose_held(at, front, front, &Lost::Engine(reason));
+        self.fail_queued_direct(at, reason);
+        self.released(at);
+        self.note(at);
+        let engine = self.engines.remove(at);
+        self.ids.retire(engine.id);
+        self.actions.push_back(Action::EngineGone { engine: engine.id, reason: Arc::clone(reason) });
+    }
+
+    pub(crate) fn on_worker_lost(&mut self, at: u32, loss: &Loss, running: Option<(JobKey, u64, u32)>) {
+        let program = self.engines[at].program;
+        let culprit = running.filter(|_| loss.kind == LossKind::Died);
+        self.lose_held(at, running, culprit, &Lost::Worker(loss));
+        if let Some(program) = program.filter(|_| loss.kind == LossKind::CannotStart) {
+            self.fail_queued_of(at, program, loss);
+            self.programs[program].barred.insert(self.engines[at].node);
+            self.programs[program].refusal = Some((self.engines[at].id, Arc::clone(&loss.message)));
+            self.fail_unrunnable();
+        }
+        self.released(at);
+        self.feed();
+        self.refill(at);
+    }
+
+    /// Everything that the engine holds is lost. `culprit`: the chunk that may be to blame.
+    fn lose_held(
+        &mut self,
+        at: u32,
+        running: Option<(JobKey, u64, u32)>,
+        culprit: Option<(JobKey, u64, u32)>,
+        lost: &Lost<'_>,
+    ) {
+        let is_in = |run: &HeldRun, chunk: Option<(JobKey, u64, u32)>| {
+            let (job, index, attempt) = chunk?;
+            let inside = run.job == job && run.attempt == attempt;
+            let skip = index.checked_sub(run.index).filter(|skip| inside && *skip < u64::from(run.count))?;
+            Some(run.ordinal + skip)
+        };
+        for run in self.engines[at].held.take_all() {
+            match run.holding {
+                Holding::Cancelled => {}
+                Holding::Direct => {
+                    let failure = lost.failure(is_in(&run, running).is_some());
+                    self.fail_chunk(run.slot, run.ordinal, self.engines[at].id, failure);
+                    self.finish_if_done(run.slot);
+                }
+                Holding::Balanced | Holding::Recalled => {
+                    let charge_ns = run.charge_total_ns().min(i64::MAX as u64) as i64;
+                    self.fair.charge(run.slot, -charge_ns);
+                    self.lose_run(at, &run, is_in(&run, culprit), lost.message());
+                }
+            }
+        }
+    }
+
+    fn lose_run(&mut self, at: u32, run: &HeldRun, culprit: Option<u64>, message: &Arc<str>) {
+        #[cfg(any(test, feature = "sim"))]
+        if self.bug == Some(crate::bug::Bug::ForgetsLostChunks) {
+            return;
+        }
+        let id = self.engines[at].id;
+        let quarantined = culprit.filter(|ordinal| self.note_crash(run.slot, *ordinal, id));
+        let Some(ordinal) = quarantined else { return self.go_on_elsewhere(at, run, message) };
+        let before = (ordinal - run.ordinal) as u32;
+        let after = run.count - before - 1;
+        if before > 0 {
+            self.go_on_elsewhere(at, &HeldRun { count: before, ..*run }, message);
+        }
+        if after > 0 {
+            let (ordinal, index) = (ordinal + 1, run.index + u64::from(before) + 1);
+            self.go_on_elsewhere(at, &HeldRun { count: after, ordinal, index, ..*run }, message);
+        }
+        let engines = self.jobs[run.slot].crashes.remove(&ordinal).unwrap_or_default();
+        let failure = ChunkFailure::Quarantined { engines, message: Arc::clone(message) };
+        self.fail_chunk(run.slot, ordinal, id, failure);
+        self.finish_if_done(run.slot);
+    }
+
+    /// Notes that a chunk may have ended what ran it; whether that is enough.
+    fn note_crash(&mut self, slot: u32, ordinal: u64, engine: EngineId) -> bool {
+        let crashes = self.jobs[slot].crashes.entry(ordinal).or_default();
+        crashes.push(engine);
+        crashes.len() >= self.config.crash_limit.max(1) as usize
+    }
+
+    fn go_on_elsewhere(&mut self, at: u32, run: &HeldRun, message: &Arc<str>) {
+        let job = &self.jobs[run.slot];
+        let piece = job.cutter.piece(run.ordinal, run.count);
+        self.actions.push_back(Action::AttemptLost {
+            client: job.client_id,
+            run: job.run(piece, run.attempt),
+            engine: self.engines[at].id,
+            message: Arc::clone(message),
+        });
+        self.requeue(at, run);
+    }
+
+    /// A chunk has failed for good.
+    fn fail_chunk(&mut self, slot: u32, ordinal: u64, engine: EngineId, failure: ChunkFailure) {
+        let job = &mut self.jobs[slot];
+        let attempt = job.ledger.get(ordinal).map_or(0, |chunk| chunk.attempt);
+        let run = job.run(job.cutter.piece(ordinal, 1), attempt);
+        job.elements_failed += job.elements_open(ordinal);
+        job.finish(ordinal, 1, ChunkState::Failed);
+        self.actions.push_back(Action::Failed { client: self.jobs[slot].client_id, run, engine, failure });
+    }
+
+    pub(crate) fn fail_engine_lost(&mut self, slot: u32, ordinal: u64, at: u32, reason: &Arc<str>) {
+        let failure = ChunkFailure::EngineLost { reason: Arc::clone(reason) };
+        self.fail_chunk(slot, ordinal, self.engines[at].id, failure);
+    }
+
+    /// Direct chunks that wait for an engine that will not run them.
+    pub(crate) fn fail_queued_direct(&mut self, at: u32, reason: &Arc<str>) {
+        for DirectChunk { job, ordinal } in std::mem::take(&mut self.engines[at].direct).iter() {
+            self.fail_engine_lost(job, ordinal, at, reason);
+            self.finish_if_done(job);
+        }
+    }
+
+    /// Direct chunks of a program that an engine cannot run.
+    fn fail_queued_of(&mut self, at: u32, program: u32, loss: &Loss) {
+        let queued: Vec<_> =
+            self.engines[at].direct.iter().filter(|c| self.jobs[c.job].program == program).collect();
+        for DirectChunk { job, ordinal } in queued {
+            let client = self.jobs[job].client;
+            self.engines[at].direct.retain(client, |c| (c.job, c.ordinal) != (job, ordinal));
+            let failure = ChunkFailure::CannotStart { message: Arc::clone(&loss.message) };
+            self.fail_chunk(job, ordinal, self.engines[at].id, failure);
+            self.finish_if_done(job);
+        }
+    }
+
+    /// Fails the balanced jobs of programs that no node that is there can run.
+    pub(crate) fn fail_unrunnable(&mut self) {
+        let able = |barred: &std::collections::BTreeSet<_>| {
+            let mut nodes = self.nodes.iter().filter(|(_, node)| !node.draining).peekable();
+            nodes.peek().is_none() || nodes.any(|(_, node)| !barred.contains(&node.id))
+        };
+        let unrunnable =
+            |program: &crate::engine::Program| !program.barred.is_empty() && !able(&program.barred);
+        let programs: Vec<u32> =
+            self.programs.iter().filter(|(_, p)| unrunnable(p)).map(|(slot, _)| slot).collect();
+        for program in programs {
+            let Some((engine, message)) = self.programs[program].refusal.clone() else { continue };
+            let jobs: Vec<u32> = self.programs[program].jobs.iter().map(|key| self.job_slots[key]).collect();
+            for job in jobs.into_iter().filter(|job| !self.jobs[*job].is_direct()).collect::<Vec<_>>() {
+                self.fail_job(job, engine, &message);
+            }
+        }
+    }
+
+    /// Fails all that is left of a balanced job.
+    fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
+        let job = &mut self.jobs[slot];
+        let client = job.client_id;
+        let mut runs = Vec::new();
+        let open = job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());
+        runs.extend(open.map(|(ordinal, chunk)| job.run(job.cutter.piece(ordinal, 1), chunk.attempt)));
+        let mut next = job.ledger.end();
+        while let Some(piece) = job.cutter.cut(next, u32::MAX, u64::from(u32::MAX), job.elements) {
+            next += u64::from(piece.count);
+            runs.push(job.run(piece, 0));
+        }
+        for run in runs {
+            let failure = ChunkFailure::CannotStart { message: Arc::clone(message) };
+            self.actions.push_back(Action::Failed { client, run, engine, failure });
+        }
+        self.end_job(slot, Outcome::Completed);
+    }
+}

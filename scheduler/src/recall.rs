@@ -1,0 +1,79 @@
+//! Duty: when an engine has nothing to do, take back what waits on another.
+//!
+//! Half of the queue of the engine with most expected work is asked for; what was started in the
+//! meantime stays there. An engine from which chunks have been asked and not heard of is left alone.
+
+use crate::action::Action;
+use crate::engine::Mood;
+use crate::held::Holding;
+use crate::scheduler::Scheduler;
+
+/// Less than this is done before it could be elsewhere.
+const RECALL_WORK_NS_MIN: u64 = 200_000;
+
+/// Engines that are looked at for one that can give something.
+const VICTIMS_MAX: usize = 8;
+
+impl Scheduler {
+    /// Asks for chunks back for engines that hold nothing, as long as that is worth while.
+    pub(crate) fn rebalance(&mut self) {
+        while self.recalls < self.idle.len() {
+            let victim = self.load.heaviest().take(VICTIMS_MAX).find(|at| self.is_worth_recalling(*at));
+            let Some(victim) = victim else { return };
+            self.recall(victim, self.engines[victim].held.recallable_ns() / 2);
+        }
+    }
+
+    fn is_worth_recalling(&self, at: u32) -> bool {
+        let held = &self.engines[at].held;
+        let Some(last) = held.iter().rev().find(|run| run.holding == Holding::Balanced) else { return false };
+        let job = &self.jobs[last.slot];
+        let len = u64::from(job.cutter.piece(last.ordinal, 1).len);
+        // What was learnt since the chunks were assigned counts too.
+        let work_ns =
+            held.recallable_ns().max(job.pace.charge_ns(len).saturating_mul(u64::from(last.count - 1)));
+        let takes = |engine: &u32| !self.is_barred(job.program, *engine);
+        work_ns >= RECALL_WORK_NS_MIN
+            && !self.fair.is_pressed(job.client)
+            && self.idle.iter().map(|(_, engine)| engine).any(takes)
+    }
+
+    /// Asks for this much queued work, or all that there is.
+    pub(crate) fn recall(&mut self, at: u32, work_ns: u64) {
+        let engine = &mut self.engines[at];
+        let (node, id, actions) = (engine.node, engine.id, &mut self.actions);
+        engine.held.recall(work_ns, |run| {
+            let (job, first, count, attempt) = (run.job, run.index, run.count, run.attempt);
+            actions.push_back(Action::Recall { node, engine: id, job, first, count, attempt });
+        });
+        self.note(at);
+    }
+
+    /// Keeps count of what could be recalled from an engine, after what it holds has changed.
+    pub(crate) fn note(&mut self, at: u32) {
+        let engine = &mut self.engines[at];
+        let recalling = engine.held.recalled() > 0;
+        if recalling != engine.recalling {
+            engine.recalling = recalling;
+            if recalling { self.recalls += 1 } else { self.recalls -= 1 }
+        }
+        self.load.place(at, if recalling { 0 } else { engine.held.recallable_ns() });
+    }
+
+    /// After an engine has handed chunks over: if it holds nothing now, it belongs to no program.
+    pub(crate) fn released(&mut self, at: u32) {
+        let engine = &mut self.engines[at];
+        if engine.held.chunks() > 0 {
+            return;
+        }
+        if engine.mood == Mood::Hungry {
+            self.rest(at);
+        }
+        let engine = &mut self.engines[at];
+        if let Some(program) = engine.program.take() {
+            self.programs[program].engines -= 1;
+            self.release_program(program);
+        }
+        self.report_drained(self.engines[at].node_slot);
+    }
+}
