@@ -18,7 +18,12 @@ fn main() -> phalanx::Result<()> {
     dview.scatter("scenarios", &scenarios).get()?;
     dview
         .execute(|ns| {
-            let rows = ns.at::<Array2<f64>>("scenarios").rows().into_iter().map(|row| row.sum()).collect::<Vec<f64>>();
+            let rows = ns
+                .at::<Array2<f64>>("scenarios")
+                .rows()
+                .into_iter()
+                .map(|row| row.sum())
+                .collect::<Vec<f64>>();
             ns.set("out", rows);
         })
         .get()?;

@@ -100,8 +100,9 @@ impl Client {
         forgot_init().map_err(|_| Error::NotInitialised)?;
         let local = LocalCluster::start(engines, workers)?;
         let file = local.client_file();
-        let mut client =
-            Self::open(Box::new(move || ConnectionFile::load(&file, Role::Client).map_err(|e| e.to_string())))?;
+        let mut client = Self::open(Box::new(move || {
+            ConnectionFile::load(&file, Role::Client).map_err(|e| e.to_string())
+        }))?;
         client.local = Some(local);
         client.wait_for_engines(engines, Duration::from_secs(30))?;
         Ok(client)
@@ -170,6 +171,21 @@ impl Client {
         }
         let engines = targets.resolve(&self.session.engines().ids());
         DirectView::frozen(Arc::clone(&self.session), engines)
+    }
+
+    /// A view of the engine with this id, as [`ids`](Self::ids) gives them.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// for id in client.ids() {
+    ///     assert_eq!(client.engine(id).execute(|ns| ns.engine()).get()?, id);
+    /// }
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn engine(&self, id: u32) -> DirectView<crate::One> {
+        let engine = [id].as_slice().resolve(&self.session.engines().ids());
+        DirectView::frozen(Arc::clone(&self.session), engine)
     }
 
     /// A view that runs functions wherever there is room.

@@ -20,19 +20,25 @@ pub enum Error {
     #[error("the controller refuses this client: {0}")]
     Refused(String),
     /// The connection to the controller is gone and the call cannot be repeated elsewhere.
-    #[error("the connection to the controller was lost: {0}\n  Calls on a direct view are not repeated; call again once it is back")]
+    #[error(
+        "the connection to the controller was lost: {0}\n  Calls on a direct view are not repeated; call again once it is back"
+    )]
     ControllerLost(String),
     /// The client was closed while the call was under way.
     #[error("the client was closed before the call had ended")]
     Closed,
     /// `phalanx::init()` is missing.
-    #[error("this process was started as a worker, but its program did not call phalanx::init() first\n  Make `phalanx::init();` the first line of main")]
+    #[error(
+        "this process was started as a worker, but its program did not call phalanx::init() first\n  Make `phalanx::init();` the first line of main"
+    )]
     NotInitialised,
     /// A local cluster could not be started.
     #[error("a local cluster could not be started: {0}")]
     Local(String),
     /// There is no engine to call.
-    #[error("there are no engines\n  Start some (engine --profile NAME -n 4) and wait for them with client.wait_for_engines(n, timeout)")]
+    #[error(
+        "there are no engines\n  Start some (engine --profile NAME -n 4) and wait for them with client.wait_for_engines(n, timeout)"
+    )]
     NoEngines,
     /// An engine that is asked for does not exist.
     #[error("engine {engine} does not exist; there are {existing}")]
@@ -56,7 +62,9 @@ pub enum Error {
     #[error("the job was refused: {0}")]
     JobRefused(String),
     /// A chunk size that is none.
-    #[error("a chunk has at least one element: chunksize {0} is not possible; give a positive number or Auto")]
+    #[error(
+        "a chunk has at least one element: chunksize {0} is not possible; give a positive number or Auto"
+    )]
     BadChunksize(i64),
     /// The function cannot be found again by a worker.
     #[error("{0}")]

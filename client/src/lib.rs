@@ -52,8 +52,8 @@ pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
 pub use save::SaveOptions;
 pub use session::EngineInfo;
 pub use view::{
-    All, Auto, Chunksize, DirectView, DirectWith, Gather, LoadBalancedView, LoadBalancedWith, Many, One, Scatter, Shape,
-    Targets,
+    All, Auto, Chunksize, DirectView, DirectWith, Gather, LoadBalancedView, LoadBalancedWith, Many, One,
+    Scatter, Shape, Targets,
 };
 pub use worker::{Apply, Namespace, NamespaceError};
 
@@ -61,9 +61,10 @@ pub use worker::{Apply, Namespace, NamespaceError};
 /// In the user's own process it does nothing.
 ///
 /// ```no_run
-/// fn main() {
+/// fn main() -> phalanx::Result<()> {
 ///     phalanx::init();
-///     // …
+///     let client = phalanx::Client::connect("nbserver")?;
+///     Ok(())
 /// }
 /// ```
 pub fn init() {

@@ -74,7 +74,11 @@ fn draw(bar: &ProgressBar, p: &Progress) {
     let (done, all, unit) = counted(p);
     bar.set_length(all);
     bar.set_position(done);
-    let failed = if p.elements_failed > 0 { format!("{unit}, {} failed,", p.elements_failed) } else { unit.to_owned() };
+    let failed = if p.elements_failed > 0 {
+        format!("{unit}, {} failed,", p.elements_failed)
+    } else {
+        unit.to_owned()
+    };
     bar.set_message(failed);
 }
 
@@ -113,6 +117,9 @@ mod tests {
         };
         assert_eq!(line(&p, Duration::from_millis(2300)), "500/500 tasks finished after    2 s");
         (p.chunks, p.elements_failed) = (None, 3);
-        assert_eq!(line(&p, Duration::from_secs(100)), "5000/5000 elements finished after  100 s, 3 elements failed");
+        assert_eq!(
+            line(&p, Duration::from_secs(100)),
+            "5000/5000 elements finished after  100 s, 3 elements failed"
+        );
     }
 }

@@ -46,7 +46,11 @@ impl<R: Value> AsyncMapResult<R> {
 }
 
 /// Writes values `R` of elements `A`.
-pub(crate) fn saver<A: Value, R: Value>(result: &AsyncMapResult<R>, path: &Path, options: &SaveOptions) -> Result<PathBuf> {
+pub(crate) fn saver<A: Value, R: Value>(
+    result: &AsyncMapResult<R>,
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<PathBuf> {
     let outcomes = result.results();
     let parameters = decoded::<A>(&result.job.spec.elements)?;
     let (records, info) = described(result);

@@ -9,8 +9,12 @@ pub(crate) fn describe(status: ExitStatus) -> String {
         (Some(signal), _) => {
             let hint = match signal {
                 libc::SIGKILL => " (by hand, or by the system for want of memory)",
-                libc::SIGSEGV | libc::SIGBUS | libc::SIGILL => " (a fault in native or unsafe code, or a stack overflow)",
-                libc::SIGABRT => " (abort: a panic that may not unwind, or a failed assertion in native code)",
+                libc::SIGSEGV | libc::SIGBUS | libc::SIGILL => {
+                    " (a fault in native or unsafe code, or a stack overflow)"
+                }
+                libc::SIGABRT => {
+                    " (abort: a panic that may not unwind, or a failed assertion in native code)"
+                }
                 _ => "",
             };
             format!("was killed by {}{hint}", signal_name(signal))

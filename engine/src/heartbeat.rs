@@ -27,19 +27,26 @@ struct Stop {
 const UNANSWERED_MAX: u32 = 8;
 
 impl Heartbeat {
-    pub(crate) fn start(file: ConnectionFile, host_id: String, node: u64, every: Duration) -> io::Result<Self> {
+    pub(crate) fn start(
+        file: ConnectionFile,
+        host_id: String,
+        node: u64,
+        every: Duration,
+    ) -> io::Result<Self> {
         let stop = Arc::new(Stop::default());
         let theirs = Arc::clone(&stop);
-        std::thread::Builder::new().name("phalanx-heartbeat".into()).stack_size(512 << 10).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(beat(&file, &host_id, node, every, &theirs)),
-                Err(e) => {
-                    tracing::error!("no heartbeats can be sent: {e}");
-                    theirs.lost.notify_one();
+        std::thread::Builder::new().name("phalanx-heartbeat".into()).stack_size(512 << 10).spawn(
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                match runtime {
+                    Ok(runtime) => runtime.block_on(beat(&file, &host_id, node, every, &theirs)),
+                    Err(e) => {
+                        tracing::error!("no heartbeats can be sent: {e}");
+                        theirs.lost.notify_one();
+                    }
                 }
-            }
-        })?;
+            },
+        )?;
         Ok(Self { stop })
     }
 
@@ -96,7 +103,9 @@ async fn stream_beats(file: &ConnectionFile, host_id: &str, node: u64, every: Du
     if tx.send(Beat { node, sequence }).await.is_err() {
         return Ended::Broken { answered };
     }
-    let Ok(reply) = client.heartbeat(ReceiverStream::new(rx)).await else { return Ended::Broken { answered } };
+    let Ok(reply) = client.heartbeat(ReceiverStream::new(rx)).await else {
+        return Ended::Broken { answered };
+    };
     let mut acks = reply.into_inner();
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -54,7 +54,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match config(arguments).map_err(|e| e.to_string()).and_then(|config| run(config).map_err(|e| e.to_string())) {
+    match config(arguments)
+        .map_err(|e| e.to_string())
+        .and_then(|config| run(config).map_err(|e| e.to_string()))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("engine: {e}");

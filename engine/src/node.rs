@@ -7,10 +7,10 @@ use std::time::Duration;
 use phalanx_link::ConnectError;
 use phalanx_profile::{ConnectionError, ConnectionFile, Role};
 use phalanx_programs::{Store, StoreError};
+use phalanx_proto::host;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::{self, Refusal, node_command, node_message::Kind, nodes_client::NodesClient};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION, target};
-use phalanx_proto::host;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -240,7 +240,9 @@ fn goodbye(bye: &v1::Goodbye) -> NodeError {
 
 fn refused_or_lost(status: &tonic::Status) -> NodeError {
     match status.code() {
-        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => NodeError::Refused(status.message().to_owned()),
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
+            NodeError::Refused(status.message().to_owned())
+        }
         _ => NodeError::Lost(status.message().to_owned()),
     }
 }

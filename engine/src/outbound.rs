@@ -49,7 +49,14 @@ fn failure(f: Failure) -> v1::ElementFailure {
 
 pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
     let Chunks { job, first, attempt, .. } = part.chunks;
-    message(Kind::Part(v1::ReportPart { job, engine, chunk: first, attempt, data: part.data, total: part.total }))
+    message(Kind::Part(v1::ReportPart {
+        job,
+        engine,
+        chunk: first,
+        attempt,
+        data: part.data,
+        total: part.total,
+    }))
 }
 
 pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {

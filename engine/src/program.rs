@@ -62,9 +62,14 @@ impl Programs {
 
     async fn fetch(&self, origin: &Origin) -> Result<PathBuf, String> {
         let name = &origin.program.path;
-        let failed = |e: &dyn std::fmt::Display| format!("the program {name} could not be fetched from the controller: {e}");
+        let failed = |e: &dyn std::fmt::Display| {
+            format!("the program {name} could not be fetched from the controller: {e}")
+        };
         if origin.program.size > PROGRAM_BYTES_MAX {
-            return Err(format!("the program {name} has {} bytes, over the limit of {PROGRAM_BYTES_MAX}", origin.program.size));
+            return Err(format!(
+                "the program {name} has {} bytes, over the limit of {PROGRAM_BYTES_MAX}",
+                origin.program.size
+            ));
         }
         let request = ProgramRequest { hash: origin.hash.to_vec().into(), host_id: self.host_id.clone() };
         let mut client = NodesClient::new(self.channel.clone());
@@ -93,15 +98,15 @@ fn from_this_machine(store: &Store, origin: &Origin, client_is_here: bool) -> Op
         return None;
     }
     let image = PathBuf::from(format!("/proc/{}/exe", origin.client_pid));
-    [image.as_path(), Path::new(&origin.program.path)]
-        .into_iter()
-        .find_map(|path| match store.insert_copy(&origin.hash, path) {
+    [image.as_path(), Path::new(&origin.program.path)].into_iter().find_map(|path| {
+        match store.insert_copy(&origin.hash, path) {
             Ok(path) => Some(path),
             Err(e) => {
                 tracing::debug!("{} is not to be had from {}: {e}", origin.program.path, path.display());
                 None
             }
-        })
+        }
+    })
 }
 
 fn check_target(program: &Program) -> Result<(), String> {

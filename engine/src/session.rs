@@ -56,7 +56,8 @@ impl Session {
             }
             Some(Kind::Assign(assign)) => self.assign(assign).await?,
             Some(Kind::Recall(r)) => {
-                let chunks = Chunks { job: r.job, first: r.first_chunk, count: r.chunk_count, attempt: r.attempt };
+                let chunks =
+                    Chunks { job: r.job, first: r.first_chunk, count: r.chunk_count, attempt: r.attempt };
                 slot(&mut self.slots, r.engine)?.tell(Frame::Recall(chunks)).await;
             }
             Some(Kind::Cancel(cancel)) => self.cancel(&cancel).await?,
@@ -68,7 +69,11 @@ impl Session {
 
     fn open(&mut self, open: v1::Open) -> Result<(), Nonsense> {
         let program = open.program.unwrap_or_default();
-        let hash = program.hash.as_ref().try_into().map_err(|_| Nonsense("a program without its hash".to_owned()))?;
+        let hash = program
+            .hash
+            .as_ref()
+            .try_into()
+            .map_err(|_| Nonsense("a program without its hash".to_owned()))?;
         let origin =
             Origin { program, hash, client_host_id: open.client_host_id, client_pid: open.client_pid };
         let context = self.parts.remove(&open.job).unwrap_or_default();
@@ -122,7 +127,9 @@ impl Session {
     /// News of a worker; what the controller must hear.
     pub(crate) fn event(&mut self, event: Event) -> Option<v1::NodeMessage> {
         match event {
-            Event::Ended { engine, generation, ended } => self.slots.get_mut(&engine)?.ended(generation, ended),
+            Event::Ended { engine, generation, ended } => {
+                self.slots.get_mut(&engine)?.ended(generation, ended)
+            }
             Event::GraceOver { engine, generation, job } => {
                 let worker = self.slots.get(&engine)?.worker(generation)?;
                 if worker.running().is_some_and(|r| r.job == job) {
@@ -135,7 +142,9 @@ impl Session {
 }
 
 fn slot(slots: &mut HashMap<u32, Slot>, engine: u32) -> Result<&mut Slot, Nonsense> {
-    slots.get_mut(&engine).ok_or_else(|| Nonsense(format!("a command for engine {engine}, which is not of this node")))
+    slots
+        .get_mut(&engine)
+        .ok_or_else(|| Nonsense(format!("a command for engine {engine}, which is not of this node")))
 }
 
 fn job(jobs: &HashMap<u64, Arc<Job>>, job: u64) -> Result<&Arc<Job>, Nonsense> {

@@ -91,7 +91,8 @@ impl Slot {
 
     /// The workers that know a job; they are forgotten to.
     pub(crate) fn close(&mut self, job: u64) -> Vec<&Worker> {
-        let known: Vec<u64> = self.opened.extract_if(.., |(_, j)| *j == job).map(|(generation, _)| generation).collect();
+        let known: Vec<u64> =
+            self.opened.extract_if(.., |(_, j)| *j == job).map(|(generation, _)| generation).collect();
         self.workers.iter().filter(|w| known.contains(&w.generation)).collect()
     }
 

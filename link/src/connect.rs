@@ -74,7 +74,9 @@ async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
     let channel = tuned(Endpoint::from_static("http://controller.phalanx"))
         .connect_with_connector(connector)
         .await
-        .map_err(|e| ConnectError::Unreachable { attempts: format!("\n  {}: {}", path.display(), chain(&e)) })?;
+        .map_err(|e| ConnectError::Unreachable {
+            attempts: format!("\n  {}: {}", path.display(), chain(&e)),
+        })?;
     Ok(Connected { channel, route: Route::Unix(path.to_owned()) })
 }
 

@@ -30,7 +30,9 @@ pub enum ConnectError {
     )]
     NoAddress,
     /// None of the addresses answered.
-    #[error("the controller cannot be reached:{attempts}\n  Is it running, and may this machine reach that address? If it moved, copy its connection file again")]
+    #[error(
+        "the controller cannot be reached:{attempts}\n  Is it running, and may this machine reach that address? If it moved, copy its connection file again"
+    )]
     Unreachable {
         /// One line per address.
         attempts: String,

@@ -15,7 +15,13 @@ pub mod version;
 
 /// Generated from `proto/phalanx/v1/phalanx.proto`.
 #[cfg(feature = "grpc")]
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("phalanx.v1");
 }

@@ -52,18 +52,22 @@ impl DirectQueue {
         }
     }
 
-    /// Forgets the chunks of one job.
-    pub(crate) fn forget_job(&mut self, client: u32, job: u32) {
-        self.retain(client, |chunk| chunk.job != job);
+    /// Forgets the chunks of one job; whether there were any.
+    pub(crate) fn forget_job(&mut self, client: u32, job: u32) -> bool {
+        self.retain(client, |chunk| chunk.job != job)
     }
 
-    /// Keeps those of a client's chunks.
-    pub(crate) fn retain(&mut self, client: u32, keep: impl FnMut(&DirectChunk) -> bool) {
-        let Some(at) = self.clients.iter().position(|(c, _)| *c == client) else { return };
-        self.clients[at].1.retain(keep);
-        if self.clients[at].1.is_empty() {
+    /// Keeps those of a client's chunks; whether any went.
+    pub(crate) fn retain(&mut self, client: u32, keep: impl FnMut(&DirectChunk) -> bool) -> bool {
+        let Some(at) = self.clients.iter().position(|(c, _)| *c == client) else { return false };
+        let chunks = &mut self.clients[at].1;
+        let before = chunks.len();
+        chunks.retain(keep);
+        let went = chunks.len() < before;
+        if chunks.is_empty() {
             self.clients.remove(at);
         }
+        went
     }
 
     /// Forgets a client.

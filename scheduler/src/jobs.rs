@@ -185,9 +185,11 @@ impl Scheduler {
         self.job_slots.remove(&job.key);
         self.clients[job.client].jobs.remove(&job.key);
         self.programs[job.program].jobs.remove(&job.key);
-        for engine in &job.targets {
-            if let Some(engine) = self.engines.get_mut(*engine) {
-                engine.direct.forget_job(job.client, slot);
+        for at in &job.targets {
+            let engine = self.engines.get_mut(*at);
+            if engine.is_some_and(|engine| engine.direct.forget_job(job.client, slot)) {
+                // Something of another job may have waited behind it.
+                self.unblocked.push(*at);
             }
         }
         let holds =

@@ -73,6 +73,8 @@ pub struct Scheduler {
     pub(crate) load: Load,
     /// Engines from which chunks have been recalled and not come back yet.
     pub(crate) recalls: usize,
+    /// Engines that are to look for work when the input has been dealt with.
+    pub(crate) unblocked: Vec<u32>,
     pub(crate) actions: VecDeque<Action>,
     #[cfg(any(test, feature = "sim"))]
     pub(crate) bug: Option<crate::bug::Bug>,
@@ -102,6 +104,7 @@ impl Scheduler {
             idle: BTreeSet::new(),
             load: Load::default(),
             recalls: 0,
+            unblocked: Vec::new(),
             actions: VecDeque::new(),
             #[cfg(any(test, feature = "sim"))]
             bug: None,
@@ -115,6 +118,11 @@ impl Scheduler {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
         self.now = self.now.max(now);
         let result = self.dispatch(input);
+        while let Some(engine) = self.unblocked.pop() {
+            if self.engines.get_mut(engine).is_some() {
+                self.refill(engine);
+            }
+        }
         if self.recalls < self.idle.len() {
             self.rebalance();
         }

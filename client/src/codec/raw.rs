@@ -59,7 +59,11 @@ pub(super) fn decode<T: 'static>(bytes: &[u8]) -> Option<Result<T, String>> {
     None
 }
 
-macro_rules! dimensions { ($visit:ident) => { $visit! { Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn, Ix0 } }; }
+macro_rules! dimensions {
+    ($visit:ident) => {
+        $visit! { Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn, Ix0 }
+    };
+}
 
 #[inline]
 pub(super) fn is_raw(id: TypeId) -> bool {
@@ -208,9 +212,12 @@ fn array<N: Number, D: Dimension>(bytes: &[u8]) -> Result<Array<N, D>, String> {
     let (lens, data) = rest.split_at_checked(header).ok_or("the header is cut short")?;
     let shape: Vec<usize> = lens
         .chunks_exact(8)
-        .map(|n| usize::try_from(u64::from_le_bytes(n.try_into().expect("eight bytes"))).map_err(|e| e.to_string()))
+        .map(|n| {
+            usize::try_from(u64::from_le_bytes(n.try_into().expect("eight bytes"))).map_err(|e| e.to_string())
+        })
         .collect::<Result<_, _>>()?;
-    let dynamic = ndarray::ArrayD::from_shape_vec(IxDyn(&shape), vector::<N>(data)?).map_err(|e| e.to_string())?;
+    let dynamic =
+        ndarray::ArrayD::from_shape_vec(IxDyn(&shape), vector::<N>(data)?).map_err(|e| e.to_string())?;
     dynamic.into_dimensionality::<D>().map_err(|e| e.to_string())
 }
 

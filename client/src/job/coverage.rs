@@ -72,7 +72,7 @@ mod tests {
         #[test]
         fn it_is_a_set(cuts in proptest::collection::vec((0u64..60, 1u64..8), 0..30)) {
             let mut coverage = Coverage::default();
-            let mut model = vec![false; 80];
+            let mut model = [false; 80];
             for (start, len) in cuts {
                 let range = start..start + len;
                 let hit = model[start as usize..(start + len) as usize].iter().any(|x| *x);

@@ -5,7 +5,6 @@ mod handle;
 mod run;
 mod state;
 
-
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec};

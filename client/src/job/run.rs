@@ -77,7 +77,11 @@ impl RunResult {
 
     /// How many elements were run.
     pub(crate) fn count(&self) -> usize {
-        if self.only.is_empty() { self.chunk_len as usize * self.chunk_count as usize } else { self.only.len() }
+        if self.only.is_empty() {
+            self.chunk_len as usize * self.chunk_count as usize
+        } else {
+            self.only.len()
+        }
     }
 
     /// All elements from the first to the last, run or not.

@@ -151,7 +151,8 @@ impl Job {
             backtrace: String::new(),
         };
         let end = (failed.element_first.saturating_add(failed.elements)).min(self.elements());
-        let missing: Vec<u64> = (failed.element_first..end).filter(|&e| !state.coverage.contains(e)).collect();
+        let missing: Vec<u64> =
+            (failed.element_first..end).filter(|&e| !state.coverage.contains(e)).collect();
         for element in &missing {
             state.coverage.insert(*element..element + 1);
         }
@@ -176,7 +177,9 @@ impl Job {
         self.end(match (cancelled, complete) {
             (_, true) => Ended::Completed,
             (true, false) => Ended::Failed(Error::Aborted),
-            (false, false) => Ended::Failed(Error::JobRefused("the controller ended it before all results were there".to_owned())),
+            (false, false) => Ended::Failed(Error::JobRefused(
+                "the controller ended it before all results were there".to_owned(),
+            )),
         });
     }
 

@@ -22,7 +22,8 @@ fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result
     let state = job.lock();
     for run in &state.runs {
         let done: std::result::Result<(), ()> = run.for_each(|element, outcome| {
-            slots[element as usize] = Some(outcome.and_then(|bytes| decode(element, Some(run.engine), run.attempt, bytes)));
+            slots[element as usize] =
+                Some(outcome.and_then(|bytes| decode(element, Some(run.engine), run.attempt, bytes)));
             Ok(())
         });
         debug_assert!(done.is_ok());
@@ -70,7 +71,8 @@ pub(crate) fn values<R: DeserializeOwned + 'static>(job: &Job) -> Result<Vec<R>>
 /// them, or something failed.
 pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, String>> {
     let state = job.lock();
-    let plain = |run: &crate::job::RunResult| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
+    let plain =
+        |run: &crate::job::RunResult| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
     let complete = matches!(state.ended, Some(Ended::Completed)) && state.runs.len() as u64 == job.elements();
     if !complete || !state.runs.iter().all(plain) {
         return None;
@@ -84,7 +86,8 @@ pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, Str
 /// The common case: nothing failed and nothing came twice, so that the runs laid end to end are the result.
 fn values_in_a_row<R: DeserializeOwned + 'static>(job: &Job) -> Result<Option<Vec<R>>> {
     let state = job.lock();
-    let plain = |run: &crate::job::RunResult| run.only.is_empty() && run.failures.is_empty() && run.skip.is_empty();
+    let plain =
+        |run: &crate::job::RunResult| run.only.is_empty() && run.failures.is_empty() && run.skip.is_empty();
     if !state.lost.is_empty() || !state.runs.iter().all(plain) {
         return Ok(None);
     }
@@ -93,7 +96,8 @@ fn values_in_a_row<R: DeserializeOwned + 'static>(job: &Job) -> Result<Option<Ve
     let mut values = Vec::with_capacity(job.elements() as usize);
     for run in runs {
         run.for_each(|_, bytes| {
-            let bytes = bytes.map_err(|e| Error::from(RemoteErrors { errors: vec![e], elements: job.elements() }))?;
+            let bytes =
+                bytes.map_err(|e| Error::from(RemoteErrors { errors: vec![e], elements: job.elements() }))?;
             values.push(codec::decode(bytes)?);
             Ok::<(), Error>(())
         })?;

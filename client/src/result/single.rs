@@ -21,7 +21,10 @@ pub struct AsyncResult<T> {
 }
 
 impl<T> AsyncResult<T> {
-    pub(crate) fn new(handle: JobHandle, assemble: impl Fn(&Job) -> Result<T> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        handle: JobHandle,
+        assemble: impl Fn(&Job) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
         Self { handle, assemble: Arc::new(assemble) }
     }
 

@@ -6,10 +6,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use phalanx_proto::host;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind, cluster_client::ClusterClient};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
-use phalanx_proto::host;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -112,7 +112,8 @@ impl Io {
         let file = (self.source)().map_err(Over::Lost)?;
         let program = this_program().map_err(Over::Lost)?;
         let host_id = host::id();
-        let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
+        let connected =
+            phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
         let mut client = ClusterClient::new(connected.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

@@ -74,7 +74,9 @@ impl Session {
             return job;
         }
         if self.jobs.len() >= JOBS_MAX {
-            job.end(Ended::Failed(Error::JobRefused(format!("{JOBS_MAX} jobs are under way already; wait for some"))));
+            job.end(Ended::Failed(Error::JobRefused(format!(
+                "{JOBS_MAX} jobs are under way already; wait for some"
+            ))));
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));

@@ -31,12 +31,15 @@ pub(super) fn cancel(job: u64) -> ClientMessage {
 /// Everything a small job sends; larger ones are sent by [`submit`].
 pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
     let elements = &job.spec.elements;
-    if job.spec.context.len() + elements.data.len() > PART_BYTES || elements.lens.each().len() > PART_BYTES / 4 {
+    if job.spec.context.len() + elements.data.len() > PART_BYTES
+        || elements.lens.each().len() > PART_BYTES / 4
+    {
         return None;
     }
     let mut messages = vec![submission(job, again)];
     if !job.spec.context.is_empty() {
-        messages.push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
+        messages
+            .push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
     }
     if !elements.data.is_empty() || elements.lens.varying() {
         messages.push(segment(job, elements.lens.packed(), elements.data.clone()));

@@ -59,7 +59,8 @@ where
         let mut elements = ElementsBuilder::with_capacity(self.len() * size_of::<T>() / 8 + 8 * parts);
         for p in 0..parts {
             let range = block_range(self.len_of(Axis(0)) as u64, parts as u64, p as u64);
-            let block = self.slice_axis(Axis(0), ndarray::Slice::from(range.start as usize..range.end as usize));
+            let block =
+                self.slice_axis(Axis(0), ndarray::Slice::from(range.start as usize..range.end as usize));
             elements.push_with(|out| {
                 put_header(block.shape(), out);
                 match block.as_slice() {

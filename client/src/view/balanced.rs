@@ -94,7 +94,12 @@ impl LoadBalancedView {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    pub fn map_async<F, A, R>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> AsyncMapResult<R>
     where
         F: Fn(A) -> R + Copy + 'static,
         A: Value,
@@ -119,7 +124,12 @@ impl LoadBalancedView {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> Result<Vec<R>>
+    pub fn map_sync<F, A, R>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> Result<Vec<R>>
     where
         F: Fn(A) -> R + Copy + 'static,
         A: Value,
@@ -174,7 +184,12 @@ impl LoadBalancedView {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn map_rows<F, T, S, R>(&self, f: F, rows: &ArrayBase<S, Ix2>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    pub fn map_rows<F, T, S, R>(
+        &self,
+        f: F,
+        rows: &ArrayBase<S, Ix2>,
+        chunksize: impl Into<Chunksize>,
+    ) -> AsyncMapResult<R>
     where
         F: Fn(ArrayView1<'_, T>) -> R + Copy + 'static,
         T: Number + Value,
@@ -239,7 +254,13 @@ impl LoadBalancedView {
         self.spec(function?, elements, Bytes::new(), chunksize)
     }
 
-    fn spec(&self, function: Function, elements: ElementsBuilder, context: Bytes, chunksize: Chunksize) -> Result<JobSpec> {
+    fn spec(
+        &self,
+        function: Function,
+        elements: ElementsBuilder,
+        context: Bytes,
+        chunksize: Chunksize,
+    ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         Ok(JobSpec { function, elements: elements.finish(), context, plan, retries: self.retries })
     }
@@ -265,7 +286,12 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn map_async<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> AsyncMapResult<R>
+    pub fn map_async<F, A, R>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> AsyncMapResult<R>
     where
         F: Fn(&C, A) -> R + Copy + 'static,
         A: Value,
@@ -291,7 +317,12 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn map_sync<F, A, R>(&self, f: F, items: impl IntoIterator<Item = A>, chunksize: impl Into<Chunksize>) -> Result<Vec<R>>
+    pub fn map_sync<F, A, R>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = A>,
+        chunksize: impl Into<Chunksize>,
+    ) -> Result<Vec<R>>
     where
         F: Fn(&C, A) -> R + Copy + 'static,
         A: Value,

@@ -234,7 +234,8 @@ impl<S: Shape> DirectView<S> {
     /// # }
     /// ```
     pub fn push<T: Value>(&self, name: &str, value: &T) -> AsyncResult<()> {
-        let handle = self.handle_on_each(worker::push::<T>(), || Ok(worker::push_context(name, value)?.into()));
+        let handle =
+            self.handle_on_each(worker::push::<T>(), || Ok(worker::push_context(name, value)?.into()));
         AsyncResult::new(handle, nothing)
     }
 

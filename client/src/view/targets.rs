@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct All;
 
 /// Engines, as [`Client::direct_view`](crate::Client::direct_view) takes them: an id (`0`; `-1` is the last engine), a list of ids
-/// (`[0, 2]`), a range of places among the sorted ids (`..`, `1..3`, `2..`), or [`All`].
+/// (`[0, 2]`, or `&ids` as the client gives them), a range of places among the sorted ids (`..`, `1..3`, `2..`), or [`All`].
 pub trait Targets {
     /// Whether calls give one value or a list.
     type Shape: Shape;
@@ -56,36 +56,43 @@ fn range(start: i64, end: i64, ids: &[u32]) -> Result<Vec<u32>> {
     }
 }
 
-macro_rules! from_ids {
-    ($($t:ty),*) => { $(
-        impl Targets for $t {
-            type Shape = One;
-            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
-                Ok(vec![one(i64::try_from(*self).unwrap_or(i64::MAX), ids)?])
-            }
-        }
-        impl<const N: usize> Targets for [$t; N] {
-            type Shape = Many;
-            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
-                self.as_slice().resolve(ids)
-            }
-        }
-        impl Targets for Vec<$t> {
-            type Shape = Many;
-            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
-                self.as_slice().resolve(ids)
-            }
-        }
-        impl Targets for &[$t] {
-            type Shape = Many;
-            fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
-                list(self.iter().map(|id| i64::try_from(*id).unwrap_or(i64::MAX)), ids)
-            }
-        }
-    )* };
+// One integer type for what is written as literals, another for ids that come from the client: were there several for either,
+// `direct_view(0)` would leave open whether calls give one value or a list.
+
+impl Targets for i32 {
+    type Shape = One;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        Ok(vec![one((*self).into(), ids)?])
+    }
 }
 
-from_ids!(i32, u32, usize);
+impl<const N: usize> Targets for [i32; N] {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        list(self.iter().map(|&id| id.into()), ids)
+    }
+}
+
+impl Targets for &[u32] {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        list(self.iter().map(|&id| id.into()), ids)
+    }
+}
+
+impl Targets for &Vec<u32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        self.as_slice().resolve(ids)
+    }
+}
+
+impl Targets for Vec<u32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        self.as_slice().resolve(ids)
+    }
+}
 
 impl Targets for RangeFull {
     type Shape = Many;
@@ -145,7 +152,8 @@ mod tests {
         assert_eq!((1..3).resolve(&ids).unwrap(), [2, 5]);
         assert_eq!((2..).resolve(&ids).unwrap(), [5, 7]);
         assert_eq!((..-1).resolve(&ids).unwrap(), [0, 2, 5]);
-        assert_eq!((1..=-1).resolve(&ids).unwrap(), [2, 5, 7]);
+        let to_the_last = RangeInclusive::new(1, -1);
+        assert_eq!(to_the_last.resolve(&ids).unwrap(), [2, 5, 7]);
         assert_eq!((0..100).resolve(&ids).unwrap(), ids);
     }
 

@@ -39,7 +39,10 @@ impl<'a> Call<'a> {
     /// Runs every chunk of the run that is not recalled meanwhile. `element` gets an element's bytes and appends its
     /// result's bytes.
     #[inline]
-    pub(crate) fn each(&mut self, mut element: impl FnMut(&mut Namespace, &[u8], &mut Vec<u8>) -> Result<(), Fault>) {
+    pub(crate) fn each(
+        &mut self,
+        mut element: impl FnMut(&mut Namespace, &[u8], &mut Vec<u8>) -> Result<(), Fault>,
+    ) {
         let data = self.work.data.whole().clone();
         self.each_range(|ns, range, out| match data.get(range) {
             Some(bytes) => element(ns, bytes, out),
@@ -86,7 +89,10 @@ impl<'a> Call<'a> {
         if u32::try_from(len).is_ok() {
             return Ok(());
         }
-        Err(Fault::new(FailureKind::Decode, format!("a result of {len} bytes is over the limit of 4 GiB per element")))
+        Err(Fault::new(
+            FailureKind::Decode,
+            format!("a result of {len} bytes is over the limit of 4 GiB per element"),
+        ))
     }
 
     #[cold]

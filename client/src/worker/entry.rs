@@ -55,9 +55,9 @@ pub(crate) fn summon<F: Copy + 'static>() -> F {
              pass the data along instead: view.with(data).map_async(|data, x| …, items, chunksize)"
         );
     }
-    // SAFETY: F has size zero (checked above, at compile time), so there are no bytes to be wrong; it is `Copy`, so
+    // SAFETY: F has size zero (checked above, at compile time), so any aligned pointer may be read; it is `Copy`, so
     // making another one breaks no promise of uniqueness; and the caller once had a value of it, so it is inhabited.
-    unsafe { std::mem::MaybeUninit::<F>::uninit().assume_init() }
+    unsafe { std::ptr::NonNull::<F>::dangling().read() }
 }
 
 /// Whether an address lies in the code of the executable itself (not of a shared library).

@@ -58,7 +58,8 @@ fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut Chu
     match &work.job.entry {
         Ok(entry) => entry(&mut call),
         Err(why) => {
-            let fault = Fault::new(FailureKind::Program, format!("{} cannot be called: {why}", work.job.label));
+            let fault =
+                Fault::new(FailureKind::Program, format!("{} cannot be called: {why}", work.job.label));
             call.each(|_, _, _| Err(fault.clone()));
         }
     }

@@ -54,9 +54,7 @@ pub(crate) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let others = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if CATCHING.get() { note(info) } else { others(info) }
-        }));
+        std::panic::set_hook(Box::new(move |info| if CATCHING.get() { note(info) } else { others(info) }));
     });
 }
 
@@ -74,12 +72,13 @@ fn note(info: &PanicHookInfo<'_>) {
 
 /// Leaves out the frames of the panic machinery above and of the worker below the user's own.
 fn of_the_users(backtrace: &str) -> String {
-    let start = ["core::panicking::", "std::panicking::", "rust_begin_unwind", "core::option::", "core::result::"]
-        .iter()
-        .filter_map(|name| backtrace.rfind(name))
-        .max()
-        .and_then(|at| frame_after(backtrace, at))
-        .unwrap_or(0);
+    let start =
+        ["core::panicking::", "std::panicking::", "rust_begin_unwind", "core::option::", "core::result::"]
+            .iter()
+            .filter_map(|name| backtrace.rfind(name))
+            .max()
+            .and_then(|at| frame_after(backtrace, at))
+            .unwrap_or(0);
     let rest = &backtrace[start..];
     let end = rest.find("phalanx::worker::").and_then(|at| rest[..at].rfind('\n')).unwrap_or(rest.len());
     clip(&rest[..end], TEXT_BYTES_MAX)

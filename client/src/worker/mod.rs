@@ -32,8 +32,8 @@ mod work;
 pub(crate) use clock::now_ns;
 pub use entries::Apply;
 pub(crate) use entries::{
-    Function, apply, clear, execute, map, map_rows, map_with, names, pull, push, push_context, scatter, try_execute,
-    try_map, try_map_with,
+    Function, apply, clear, execute, map, map_rows, map_with, names, pull, push, push_context, scatter,
+    try_execute, try_map, try_map_with,
 };
 pub(crate) use entry::BadEntry;
 pub use namespace::{Namespace, NamespaceError};

@@ -23,7 +23,10 @@ const IDLE_TICKS_MAX: u32 = 50;
 /// Starts it.
 pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Thread> {
     let shared = Arc::clone(shared);
-    let handle = thread::Builder::new().name("phalanx-monitor".into()).stack_size(256 << 10).spawn(move || watch(&shared))?;
+    let handle = thread::Builder::new()
+        .name("phalanx-monitor".into())
+        .stack_size(256 << 10)
+        .spawn(move || watch(&shared))?;
     Ok(handle.thread().clone())
 }
 

@@ -62,7 +62,8 @@ impl Output {
     /// Adds the result of chunk `place` of a run; `result` comes back empty.
     pub(crate) fn add(&mut self, work: &Work, place: u32, result: &mut ChunkResult) -> io::Result<()> {
         let now = result.completed_ns;
-        let alone = !result.failures.is_empty() || !work.only.is_empty() || result.data.len() > HOLD_BYTES_MAX;
+        let alone =
+            !result.failures.is_empty() || !work.only.is_empty() || result.data.len() > HOLD_BYTES_MAX;
         let first = work.chunks.first + u64::from(place);
         if alone || !self.held.as_ref().is_some_and(|held| held.continues(work, first)) {
             self.flush()?;
@@ -93,7 +94,11 @@ impl Output {
         let last = data.len().saturating_sub(1) / PART_BYTES * PART_BYTES;
         for at in (0..last).step_by(PART_BYTES) {
             let data_part = data.slice(at..at + PART_BYTES);
-            self.send(&Frame::ReportPart(ReportPart { chunks: held.chunks, total: data.len() as u64, data: data_part }))?;
+            self.send(&Frame::ReportPart(ReportPart {
+                chunks: held.chunks,
+                total: data.len() as u64,
+                data: data_part,
+            }))?;
         }
         let report = Frame::Report(held.into_report(last as u64, data.slice(last..)));
         self.send(&report)

@@ -113,7 +113,11 @@ impl Queue {
             let next = (u64::from(taken) << 32) | u64::from(keep);
             match self.claim.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    return Some(Chunks { first: current.first + u64::from(keep), count: end - keep, ..*current });
+                    return Some(Chunks {
+                        first: current.first + u64::from(keep),
+                        count: end - keep,
+                        ..*current
+                    });
                 }
                 Err(now) => seen = now,
             }

@@ -53,7 +53,10 @@ pub(crate) fn forgot_init() -> Result<(), ForgottenInit> {
 }
 
 /// The descriptors that an engine daemon left to this process; taken once, and hidden from children.
-#[allow(unsafe_code, reason = "descriptors arrive as numbers; the environment is changed before threads start")]
+#[allow(
+    unsafe_code,
+    reason = "descriptors arrive as numbers; the environment is changed before threads start"
+)]
 fn inherited() -> Option<(UnixStream, OwnedFd)> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<RawFd>().ok().filter(|fd| *fd > 2);
     let (socket, board) = (number(WORKER_SOCKET_FD)?, number(WORKER_BOARD_FD)?);

@@ -60,7 +60,13 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts one; how it fares comes as an [`Event`].
-    pub(crate) fn start(ctx: &WorkerContext, engine: u32, generation: u64, origin: &Origin, predecessor: String) -> Self {
+    pub(crate) fn start(
+        ctx: &WorkerContext,
+        engine: u32,
+        generation: u64,
+        origin: &Origin,
+        predecessor: String,
+    ) -> Self {
         let (frames, inbox) = mpsc::channel(FRAMES_MAX);
         let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
         let life = Life {
@@ -126,7 +132,11 @@ impl Life {
             }
             Ok(Served::Killed) => {
                 process.kill().await;
-                Ended { kind: WorkerLossKind::Stopped, message: "it was stopped, for its job was cancelled".into(), running }
+                Ended {
+                    kind: WorkerLossKind::Stopped,
+                    message: "it was stopped, for its job was cancelled".into(),
+                    running,
+                }
             }
             Err(fault) => {
                 process.kill().await;
@@ -147,7 +157,8 @@ impl Life {
                 Process::child(child, self.engine, self.ctx.config.output)
             }
             Workers::Threads(launcher) => {
-                let shared = board.fd().try_clone_to_owned().and_then(Board::from_fd).map_err(|e| e.to_string())?;
+                let shared =
+                    board.fd().try_clone_to_owned().and_then(Board::from_fd).map_err(|e| e.to_string())?;
                 let launcher = Arc::clone(launcher);
                 std::thread::Builder::new()
                     .name(format!("phalanx-engine-{}", self.engine))
@@ -157,7 +168,10 @@ impl Life {
             }
         };
         let _ = self.board.set(board);
-        let socket = ours.set_nonblocking(true).and_then(|()| UnixStream::from_std(ours)).map_err(|e| e.to_string())?;
+        let socket = ours
+            .set_nonblocking(true)
+            .and_then(|()| UnixStream::from_std(ours))
+            .map_err(|e| e.to_string())?;
         Ok((socket, process))
     }
 
@@ -190,9 +204,16 @@ impl Life {
     }
 
     /// The worker's first frame; none when it ended instead.
-    async fn await_ready(&self, from: &mut OwnedReadHalf, decoder: &mut FrameDecoder) -> Result<Option<Ready>, Fault> {
+    async fn await_ready(
+        &self,
+        from: &mut OwnedReadHalf,
+        decoder: &mut FrameDecoder,
+    ) -> Result<Option<Ready>, Fault> {
         loop {
-            match decoder.next_frame().map_err(|e| Fault::died(format!("it does not speak the workers' protocol: {e}")))? {
+            match decoder
+                .next_frame()
+                .map_err(|e| Fault::died(format!("it does not speak the workers' protocol: {e}")))?
+            {
                 Some(Frame::Ready(ready)) => return Ok(Some(ready)),
                 Some(Frame::NotInitialised) => return Err(self.forgot_init()),
                 Some(_) => return Err(Fault::died("it does not speak the workers' protocol".to_owned())),
@@ -239,10 +260,16 @@ impl Life {
         ))
     }
 
-    async fn pass_to_controller(&self, mut from: OwnedReadHalf, mut decoder: FrameDecoder) -> Result<Served, Fault> {
+    async fn pass_to_controller(
+        &self,
+        mut from: OwnedReadHalf,
+        mut decoder: FrameDecoder,
+    ) -> Result<Served, Fault> {
         let engine = self.engine;
         loop {
-            while let Some(frame) = decoder.next_frame().map_err(|e| Fault::died(format!("it sent garbage: {e}")))? {
+            while let Some(frame) =
+                decoder.next_frame().map_err(|e| Fault::died(format!("it sent garbage: {e}")))?
+            {
                 let message = match frame {
                     Frame::Report(m) => report(engine, m),
                     Frame::ReportPart(m) => report_part(engine, m),

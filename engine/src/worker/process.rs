@@ -102,7 +102,13 @@ impl Process {
 }
 
 /// Reads a worker's output to its end, so that it never blocks on a full pipe.
-async fn pass_on(pipe: impl AsyncRead + Unpin, engine: u32, output: OutputTo, is_error: bool, tail: Option<Tail>) {
+async fn pass_on(
+    pipe: impl AsyncRead + Unpin,
+    engine: u32,
+    output: OutputTo,
+    is_error: bool,
+    tail: Option<Tail>,
+) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     loop {

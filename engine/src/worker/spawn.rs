@@ -14,7 +14,13 @@ use crate::board::Board;
 /// Starts the program as a worker that inherits its end of the socket and the shared page, and nothing else of ours.
 ///
 /// The socket pair needs no secret: only this process and that child ever hold its ends.
-pub(super) fn spawn(program: &Path, shown_as: &str, engine: u32, socket: &UnixStream, board: &Board) -> io::Result<Child> {
+pub(super) fn spawn(
+    program: &Path,
+    shown_as: &str,
+    engine: u32,
+    socket: &UnixStream,
+    board: &Board,
+) -> io::Result<Child> {
     let (socket, board) = (socket.as_raw_fd(), board.fd().as_raw_fd());
     let mut command = Command::new(program);
     command

@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes};
 
 use super::{
-    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, Failure, Frame, FrameError,
-    NOT_INITIALISED, OPEN, OPEN_PART, Open, Part, READY, RECALL, REPORT, REPORT_PART, RETURNED,
-    Ready, Report, ReportPart, WELCOME, Welcome,
+    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, Failure, Frame, FrameError, NOT_INITIALISED, OPEN,
+    OPEN_PART, Open, Part, READY, RECALL, REPORT, REPORT_PART, RETURNED, Ready, Report, ReportPart, WELCOME,
+    Welcome,
 };
 
 impl Frame {
@@ -35,9 +35,7 @@ impl Frame {
             RETURNED => Self::Returned(chunks(b)?),
             CANCEL => Self::Cancel(u64(b)?),
             CLOSE => Self::Close(u64(b)?),
-            REPORT_PART => {
-                Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) })
-            }
+            REPORT_PART => Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) }),
             REPORT => Self::Report(report(b)?),
             NOT_INITIALISED => Self::NotInitialised,
             other => return Err(FrameError::UnknownKind(other)),

@@ -10,8 +10,12 @@ fn arbitrary_bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn arbitrary_chunks() -> impl Strategy<Value = Chunks> {
-    (any::<u64>(), 0u64..1 << 50, 1u32..100, any::<u32>())
-        .prop_map(|(job, first, count, attempt)| Chunks { job, first, count, attempt })
+    (any::<u64>(), 0u64..1 << 50, 1u32..100, any::<u32>()).prop_map(|(job, first, count, attempt)| Chunks {
+        job,
+        first,
+        count,
+        attempt,
+    })
 }
 
 fn arbitrary_failure() -> impl Strategy<Value = Failure> {
@@ -28,35 +32,47 @@ fn arbitrary_report() -> impl Strategy<Value = Frame> {
         arbitrary_bytes(),
         proptest::collection::vec(arbitrary_failure(), 0..4),
     )
-        .prop_map(|(chunks, (element_first, chunk_len, busy_ns, stride, data_before), lens, data, failures)| {
-            Frame::Report(Report {
-                chunks,
-                element_first,
-                chunk_len,
-                busy_ns,
-                stride,
-                data_before,
-                timings: vec![7; chunks.count as usize * 16].into(),
-                lens,
-                only: Bytes::new(),
-                failures,
-                data,
-            })
-        })
+        .prop_map(
+            |(chunks, (element_first, chunk_len, busy_ns, stride, data_before), lens, data, failures)| {
+                Frame::Report(Report {
+                    chunks,
+                    element_first,
+                    chunk_len,
+                    busy_ns,
+                    stride,
+                    data_before,
+                    timings: vec![7; chunks.count as usize * 16].into(),
+                    lens,
+                    only: Bytes::new(),
+                    failures,
+                    data,
+                })
+            },
+        )
 }
 
 fn arbitrary_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
-        (any::<u32>(), any::<u32>(), ".{0,9}")
-            .prop_map(|(protocol, pid, version)| Frame::Ready(Ready { protocol, pid, version })),
-        (any::<u32>(), ".{0,50}").prop_map(|(engine, predecessor)| Frame::Welcome(Welcome { engine, predecessor })),
+        (any::<u32>(), any::<u32>(), ".{0,9}").prop_map(|(protocol, pid, version)| Frame::Ready(Ready {
+            protocol,
+            pid,
+            version
+        })),
+        (any::<u32>(), ".{0,50}")
+            .prop_map(|(engine, predecessor)| Frame::Welcome(Welcome { engine, predecessor })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::OpenPart(Part { job, total, data })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::AssignPart(Part { job, total, data })),
         (any::<u64>(), any::<i64>(), ".{0,30}", arbitrary_bytes())
             .prop_map(|(job, entry, label, context)| Frame::Open(Open { job, entry, label, context })),
-        (arbitrary_chunks(), any::<(u64, u32, u32)>(), arbitrary_bytes(), arbitrary_bytes(), arbitrary_bytes())
+        (
+            arbitrary_chunks(),
+            any::<(u64, u32, u32)>(),
+            arbitrary_bytes(),
+            arbitrary_bytes(),
+            arbitrary_bytes()
+        )
             .prop_map(|(chunks, (element_first, chunk_len, stride), lens, only, data)| {
                 Frame::Assign(Assign { chunks, element_first, chunk_len, stride, lens, only, data })
             }),

@@ -27,8 +27,11 @@ pub(crate) struct AutoCutter {
 impl AutoCutter {
     /// Of all elements, or those in `remaining` if that is not empty.
     pub(crate) fn new(elements: u64, remaining: Vec<Range<u64>>) -> Self {
-        let todo =
-            if remaining.is_empty() { VecDeque::from([0..elements]) } else { VecDeque::from(remaining) };
+        let todo = if remaining.is_empty() {
+            std::iter::once(0..elements).collect()
+        } else {
+            VecDeque::from(remaining)
+        };
         Self { left: todo.iter().map(|r| r.end - r.start).sum(), todo, cuts: VecDeque::new(), next: 0 }
     }
 

@@ -1,0 +1,145 @@
+//! What clients do: submit jobs of all kinds, supply them, cancel them, stop reading, leave.
+
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, ProgramKey};
+
+use super::model::Broken;
+use super::rng::Rng;
+use super::world::{Event, Nature, SimClient, World};
+use crate::{Chunking, Input, JobSpec, Plan};
+
+impl Nature {
+    fn chance(&self, element: u64, salt: u64, one_in: u64) -> bool {
+        one_in > 0 && Rng::new(self.seed ^ salt ^ element.wrapping_mul(0x9e37_79b9)).once_in(one_in)
+    }
+
+    /// Heavy-tailed: a Pareto distribution cut at a hundred times the scale.
+    pub(super) fn element_ns(&self, element: u64) -> u64 {
+        let u = Rng::new(self.seed ^ element).unit().max(1e-4);
+        (self.element_ns as f64 * (1.0 / u).sqrt()) as u64
+    }
+
+    pub(super) fn fails(&self, element: u64) -> bool {
+        self.chance(element, 0x51ed, self.fails_one_in)
+    }
+
+    pub(super) fn kills(&self, element: u64) -> bool {
+        self.chance(element, 0xdead, self.kills_one_in)
+    }
+}
+
+impl World {
+    pub(super) fn client_joins(&mut self) -> Result<(), Broken> {
+        let id = ClientId(self.name());
+        let left = self.rng.between(1, 4);
+        self.clients.insert(id, SimClient { left, ..SimClient::default() });
+        self.tell(Input::ClientJoined { client: id })?;
+        self.after(self.rng.clone().below(1_000_000), Event::Client(id));
+        Ok(())
+    }
+
+    /// A client's turn: it submits, supplies, cancels or pauses.
+    pub(super) fn client_acts(&mut self, id: ClientId) -> Result<(), Broken> {
+        let Some(client) = self.clients.get(&id) else { return Ok(()) };
+        let (left, pressed) = (client.left, client.pressed);
+        let jobs = client.jobs.clone();
+        let delay = self.rng.between(50_000, 2_000_000);
+        if pressed {
+            self.press(id, false)?;
+            self.after(delay, Event::Client(id));
+            return Ok(());
+        }
+        let mut unsupplied = false;
+        for job in &jobs {
+            unsupplied |= self.supply(*job)?;
+        }
+        if left > 0 {
+            self.submit(id)?;
+        } else if !self.healed && self.rng.once_in(6) && !jobs.is_empty() {
+            let job = self.rng.pick(&jobs);
+            self.tell(Input::Cancel { client: id, job })?;
+        }
+        if !self.healed && self.rng.once_in(12) {
+            self.press(id, true)?;
+        }
+        if unsupplied || left > 0 || self.clients[&id].pressed || self.rng.once_in(2) {
+            self.after(delay, Event::Client(id));
+        }
+        Ok(())
+    }
+
+    pub(super) fn press(&mut self, id: ClientId, on: bool) -> Result<(), Broken> {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.pressed = on;
+            self.tell(Input::ClientPressure { client: id, on })?;
+        }
+        Ok(())
+    }
+
+    /// Supplies more of a job; whether some is still missing.
+    pub(super) fn supply(&mut self, job: JobKey) -> Result<bool, Broken> {
+        let model = &self.model.jobs[&job];
+        let (supplied, elements) = (model.supplied, model.spec.elements);
+        if model.ended.is_some() || supplied == elements {
+            return Ok(false);
+        }
+        let more =
+            if self.healed || self.rng.once_in(2) { elements } else { self.rng.between(supplied, elements) };
+        self.tell(Input::Supplied { job, elements: more })?;
+        Ok(more < elements)
+    }
+
+    fn submit(&mut self, id: ClientId) -> Result<(), Broken> {
+        let job = JobKey(self.name());
+        let spec = self.any_spec(id);
+        let known: Vec<EngineId> = self.used.iter().copied().collect();
+        let refusable = match &spec.plan {
+            Plan::Direct { targets } => {
+                targets.iter().any(|t| self.core.engine_status(*t).is_none_or(|s| s.draining))
+            }
+            Plan::Balanced { .. } => false,
+        };
+        let nature = Nature {
+            seed: self.rng.bits(),
+            element_ns: self.rng.pick(&[100, 2_000, 50_000, 400_000]),
+            fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
+            fails_times: self.rng.pick(&[1, 2, 9]),
+            kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
+        };
+        self.natures.insert(job, nature);
+        self.specs.insert(job, spec.clone());
+        let accepted = self.tell(Input::Submit { client: id, job, spec })?;
+        let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
+        client.left -= 1;
+        if accepted == refusable {
+            return Err(format!("a job was accepted: {accepted}; engines {known:?}"));
+        }
+        if accepted {
+            client.jobs.push(job);
+            self.supply(job)?;
+        }
+        Ok(())
+    }
+
+    fn any_spec(&mut self, id: ClientId) -> JobSpec {
+        let rng = &mut self.rng;
+        let elements = if rng.once_in(10) { rng.below(3) } else { rng.between(1, 120) };
+        let engines: Vec<EngineId> = self.used.iter().copied().collect();
+        let remaining = if elements > 8 && rng.once_in(5) {
+            let a = rng.below(elements / 2);
+            vec![a..a + 1, elements / 2..elements - rng.below(3)]
+        } else {
+            Vec::new()
+        };
+        let plan = match rng.below(3) {
+            0 if !engines.is_empty() => {
+                let from = rng.below(engines.len() as u64) as usize;
+                let targets = engines.into_iter().skip(from).take(rng.between(1, 6) as usize).collect();
+                Plan::Direct { targets }
+            }
+            1 => Plan::Balanced { chunking: Chunking::Auto, remaining },
+            _ => Plan::Balanced { chunking: Chunking::Fixed(rng.pick(&[1, 1, 2, 5, 1000])), remaining },
+        };
+        let program = ProgramKey(if rng.once_in(5) { rng.below(3) as u32 } else { (id.0 % 3) as u32 });
+        JobSpec { program, elements, plan, retries: rng.pick(&[0, 0, 1, 3]) }
+    }
+}

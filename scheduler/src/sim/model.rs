@@ -1,0 +1,478 @@
+//! What the outside may rely on, said a second time and much more simply: the model believes nothing
+//! and follows every input and action.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use phalanx_proto::block::{block_range, chunk_count};
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
+
+use crate::{Action, ChunkFailure, Chunking, Input, JobSpec, LossKind, Outcome, Plan};
+
+/// A broken promise.
+pub(super) type Broken = String;
+
+#[derive(Debug, Clone)]
+struct ChunkModel {
+    elements: Range<u64>,
+    attempt: u32,
+    failures: u32,
+    only: Option<Vec<u32>>,
+    ended: bool,
+    held_by: Vec<EngineId>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct JobModel {
+    pub(super) client: ClientId,
+    pub(super) spec: JobSpec,
+    pub(super) supplied: u64,
+    pub(super) ended: Option<Outcome>,
+    chunks: BTreeMap<u64, ChunkModel>,
+    accepted: BTreeSet<u64>,
+    failed: BTreeSet<u64>,
+    cancelled_on: BTreeSet<EngineId>,
+}
+
+#[derive(Debug, Clone)]
+struct Live {
+    engine: EngineId,
+    attempt: u32,
+    cancelled: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct NodeModel {
+    pub(super) engines: Vec<EngineId>,
+    pub(super) pressed: bool,
+    pub(super) draining: bool,
+    pub(super) drained: bool,
+}
+
+/// All that was promised so far.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) clients: BTreeMap<ClientId, bool>,
+    pub(super) nodes: BTreeMap<NodeId, NodeModel>,
+    engines: BTreeMap<EngineId, NodeId>,
+    ids_used: BTreeSet<EngineId>,
+    pub(super) jobs: BTreeMap<JobKey, JobModel>,
+    live: BTreeMap<(JobKey, u64), Live>,
+    barred: BTreeSet<(ProgramKey, NodeId)>,
+    /// What was on an engine whose worker is lost.
+    lost: Vec<((JobKey, u64), u32)>,
+    crash_limit: usize,
+}
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Model {
+    pub(super) fn new(crash_limit: u32) -> Self {
+        Self { crash_limit: crash_limit as usize, ..Self::default() }
+    }
+
+    /// Whether an engine can speak for these chunks: `None` when the model has no opinion of the input.
+    pub(super) fn is_welcome(&self, input: &Input) -> Option<bool> {
+        let held = |node: &NodeId, engine: &EngineId, job: JobKey, first: u64, count: u32, attempt: u32| {
+            self.engines.get(engine) == Some(node)
+                && count > 0
+                && (0..u64::from(count)).all(|i| {
+                    let live = first.checked_add(i).and_then(|index| self.live.get(&(job, index)));
+                    live.is_some_and(|live| live.engine == *engine && live.attempt == attempt)
+                })
+        };
+        match input {
+            Input::Report { node, engine, job, first, count, attempt, failed, .. } => {
+                let mut good = held(node, engine, *job, *first, *count, *attempt);
+                // A report of failures must make sense; only honest ones have any here.
+                if good && !failed.is_empty() && !self.live[&(*job, *first)].cancelled {
+                    good = *count == 1;
+                }
+                Some(good)
+            }
+            Input::Returned { node, engine, job, first, count, attempt } => {
+                Some(held(node, engine, *job, *first, *count, *attempt))
+            }
+            Input::WorkerLost { node, engine, .. } => Some(self.engines.get(engine) == Some(node)),
+            Input::Heartbeat { node }
+            | Input::NodeLost { node, .. }
+            | Input::NodePressure { node, .. }
+            | Input::NodeDraining { node } => Some(self.nodes.contains_key(node)),
+            Input::Cancel { client, job } => {
+                let own = self.jobs.get(job).is_some_and(|j| j.ended.is_none() && j.client == *client);
+                Some(own && self.clients.contains_key(client))
+            }
+            Input::Supplied { job, elements } => {
+                let fits =
+                    |j: &JobModel| j.ended.is_none() && (j.supplied..=j.spec.elements).contains(elements);
+                Some(self.jobs.get(job).is_some_and(fits))
+            }
+            _ => None,
+        }
+    }
+
+    /// An input that was accepted; its actions follow.
+    pub(super) fn accept(&mut self, input: &Input) {
+        match input {
+            Input::ClientJoined { client } => drop(self.clients.insert(*client, false)),
+            Input::ClientLost { client } => drop(self.clients.remove(client)),
+            Input::ClientPressure { client, on } => drop(self.clients.insert(*client, *on)),
+            Input::NodeJoined { node, .. } => drop(self.nodes.insert(*node, NodeModel::default())),
+            Input::NodePressure { node, on } => self.node(*node).pressed = *on,
+            Input::NodeDraining { node } => self.node(*node).draining = true,
+            Input::Submit { client, job, spec } => self.submit(*client, *job, spec.clone()),
+            Input::Supplied { job, elements } => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.supplied = *elements;
+                }
+            }
+            Input::Returned { job, first, count, .. } => {
+                for index in *first..*first + u64::from(*count) {
+                    self.live.remove(&(*job, index));
+                }
+            }
+            Input::Report { job, first, count, .. } => {
+                for index in *first..*first + u64::from(*count) {
+                    if self.live.get(&(*job, index)).is_some_and(|live| live.cancelled) {
+                        self.live.remove(&(*job, index));
+                    }
+                }
+            }
+            Input::WorkerLost { node, engine, loss, .. } => {
+                if loss.kind == LossKind::CannotStart {
+                    let of = |(job, _): &(JobKey, u64)| self.jobs[job].spec.program;
+                    let programs =
+                        self.live.iter().filter(|(_, l)| l.engine == *engine).map(|(at, _)| of(at));
+                    let barred: Vec<_> = programs.map(|program| (program, *node)).collect();
+                    self.barred.extend(barred);
+                }
+                self.live.retain(|_, live| live.engine != *engine || !live.cancelled);
+                let on_it = self.live.iter().filter(|(_, live)| live.engine == *engine);
+                self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
+            }
+            _ => {}
+        }
+    }
+
+    fn node(&mut self, node: NodeId) -> &mut NodeModel {
+        self.nodes.entry(node).or_default()
+    }
+
+    fn submit(&mut self, client: ClientId, job: JobKey, spec: JobSpec) {
+        let model = JobModel {
+            client,
+            spec,
+            supplied: 0,
+            ended: None,
+            chunks: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            cancelled_on: BTreeSet::new(),
+        };
+        self.jobs.insert(job, model);
+    }
+
+    /// An action that `cause` led to.
+    pub(super) fn follow(&mut self, cause: &Input, action: &Action) -> Result<(), Broken> {
+        match action {
+            Action::Registered { node, engines } => self.registered(*node, engines),
+            Action::Assign { node, engine, run, only } => {
+                self.assigned(*node, *engine, *run, only.as_deref())
+            }
+            Action::Recall { engine, job, first, count, attempt, .. } => (*first..*first + u64::from(*count))
+                .try_for_each(|index| {
+                    let live = self
+                        .live
+                        .get(&(*job, index))
+                        .filter(|l| l.engine == *engine && l.attempt == *attempt);
+                    let direct = matches!(self.jobs[job].spec.plan, Plan::Direct { .. });
+                    ensure(live.is_some() && !direct, || {
+                        format!("{index} of {job} was recalled from {engine}")
+                    })
+                }),
+            Action::Accepted { client, run, retrying } => self.accepted(cause, *client, *run, *retrying),
+            Action::Failed { client, run, engine, failure } => {
+                self.failed(cause, *client, *run, *engine, failure)
+            }
+            Action::AttemptLost { run, engine, .. } => self.attempt_lost(cause, *run, *engine),
+            Action::CancelOn { engine, job, .. } => {
+                let model = self.jobs.get_mut(job).ok_or("a cancel of no job")?;
+                ensure(model.cancelled_on.insert(*engine), || format!("{job} is cancelled twice on {engine}"))
+            }
+            Action::Finished { client, job, outcome } => self.finished(cause, *client, *job, *outcome),
+            Action::Drained { node } => self.drained(*node),
+            Action::Expired { node } => ensure(matches!(cause, Input::Tick), || format!("{node} expired")),
+            Action::EngineGone { engine, .. } => self.gone(*engine),
+        }
+    }
+
+    fn registered(&mut self, node: NodeId, engines: &[EngineId]) -> Result<(), Broken> {
+        for engine in engines {
+            ensure(self.ids_used.insert(*engine), || format!("engine id {engine} is granted again"))?;
+            self.engines.insert(*engine, node);
+        }
+        self.node(node).engines = engines.to_vec();
+        Ok(())
+    }
+
+    fn assigned(
+        &mut self,
+        node: NodeId,
+        engine: EngineId,
+        run: Run,
+        only: Option<&[u32]>,
+    ) -> Result<(), Broken> {
+        ensure(self.engines.get(&engine) == Some(&node), || format!("assigned to {engine}, which is gone"))?;
+        let place = &self.nodes[&node];
+        ensure(!place.pressed && !place.draining, || format!("assigned to {engine} of a closed node"))?;
+        let job = self.jobs.get_mut(&run.job).ok_or("assigned of no job")?;
+        ensure(job.ended.is_none(), || format!("{run:?} after the end"))?;
+        ensure(!self.clients[&job.client], || format!("{run:?} of a client that does not read"))?;
+        ensure(run.elements().end <= job.supplied, || format!("{run:?}, supplied {}", job.supplied))?;
+        for (i, index) in run.chunks().enumerate() {
+            let first = run.element_first + i as u64 * u64::from(run.chunk_len);
+            let elements = first..first + u64::from(run.chunk_len);
+            job.check_place(index, &elements, engine)?;
+            let chunk = job.chunks.entry(index).or_insert_with(|| ChunkModel::new(elements.clone()));
+            ensure(chunk.elements == elements && !chunk.ended, || {
+                format!("chunk {index} of {run:?}: {chunk:?}")
+            })?;
+            ensure(run.attempt > chunk.attempt, || {
+                format!("chunk {index} of {run:?} was at {}", chunk.attempt)
+            })?;
+            ensure(chunk.only.as_deref() == only, || format!("{only:?} of {chunk:?}"))?;
+            chunk.attempt = run.attempt;
+            chunk.held_by.push(engine);
+            let live = Live { engine, attempt: run.attempt, cancelled: false };
+            let before = self.live.insert((run.job, index), live);
+            ensure(before.is_none(), || format!("chunk {index} of {run:?} runs already: {before:?}"))?;
+        }
+        self.one_program(engine)
+    }
+
+    fn one_program(&self, engine: EngineId) -> Result<(), Broken> {
+        let mine = self.live.iter().filter(|(_, live)| live.engine == engine && !live.cancelled);
+        let programs: BTreeSet<_> = mine.map(|((job, _), _)| self.jobs[job].spec.program).collect();
+        ensure(programs.len() < 2, || format!("{engine} holds chunks of {programs:?}"))
+    }
+
+    fn accepted(&mut self, cause: &Input, client: ClientId, run: Run, retrying: bool) -> Result<(), Broken> {
+        let Input::Report { engine, job: key, first, count, attempt, failed, .. } = cause else {
+            return Err(format!("{run:?} accepted without a report"));
+        };
+        let named = (run.job, run.first, run.count, run.attempt) == (*key, *first, *count, *attempt);
+        ensure(named, || format!("{run:?} accepted, but {cause:?} reported"))?;
+        let job = self.jobs.get_mut(key).ok_or("accepted of no job")?;
+        ensure(job.ended.is_none() && job.client == client, || format!("{run:?} accepted after the end"))?;
+        for index in run.chunks() {
+            let live = self.live.remove(&(*key, index));
+            let good =
+                live.as_ref().is_some_and(|l| l.engine == *engine && l.attempt == *attempt && !l.cancelled);
+            ensure(good, || format!("chunk {index} of {run:?} accepted, live: {live:?}"))?;
+            let chunk = job.chunks.get_mut(&index).ok_or("accepted of no chunk")?;
+            for offset in chunk.open_offsets().into_iter().filter(|o| !failed.contains(o)) {
+                let element = chunk.elements.start + u64::from(offset);
+                ensure(job.accepted.insert(element), || {
+                    format!("element {element} of {run:?} accepted twice")
+                })?;
+            }
+            chunk.failures += u32::from(!failed.is_empty());
+            let may_retry = !failed.is_empty() && chunk.failures <= job.spec.retries;
+            ensure(retrying == may_retry, || format!("{run:?} retrying: {retrying}, {chunk:?}"))?;
+            chunk.ended = !retrying;
+            if retrying {
+                chunk.only = Some(failed.clone());
+            } else {
+                job.failed.extend(failed.iter().map(|offset| chunk.elements.start + u64::from(*offset)));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(
+        &mut self,
+        cause: &Input,
+        client: ClientId,
+        run: Run,
+        engine: EngineId,
+        failure: &ChunkFailure,
+    ) -> Result<(), Broken> {
+        let able = self.is_some_node_able(run.job);
+        let job = self.jobs.get_mut(&run.job).ok_or("failed of no job")?;
+        ensure(job.ended.is_none() && job.client == client, || format!("{run:?} failed after the end"))?;
+        let direct = matches!(job.spec.plan, Plan::Direct { .. });
+        for (i, index) in run.chunks().enumerate() {
+            let first = run.element_first + i as u64 * u64::from(run.chunk_len);
+            let fresh = || ChunkModel::new(first..first + u64::from(run.chunk_len));
+            let chunk = job.chunks.entry(index).or_insert_with(fresh);
+            ensure(!chunk.ended, || format!("chunk {index} of {run:?} failed after its end"))?;
+            let good = match failure {
+                ChunkFailure::Quarantined { engines, .. } => {
+                    !direct
+                        && engines.len() >= self.crash_limit
+                        && engines.iter().all(|e| chunk.held_by.contains(e))
+                }
+                ChunkFailure::EngineLost { .. } => direct && is_loss(cause),
+                ChunkFailure::WorkerLost { .. } => {
+                    direct && chunk.held_by == [engine] && matches!(cause, Input::WorkerLost { .. })
+                        || direct && chunk.held_by.last() == Some(&engine)
+                }
+                ChunkFailure::CannotStart { .. } => direct || !able,
+            };
+            ensure(good, || format!("{run:?} failed with {failure:?} because of {cause:?}"))?;
+            let open = chunk.open_offsets();
+            job.failed.extend(open.into_iter().map(|offset| chunk.elements.start + u64::from(offset)));
+            chunk.ended = true;
+            if !matches!(failure, ChunkFailure::CannotStart { .. }) || direct {
+                self.live.remove(&(run.job, index));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_some_node_able(&self, job: JobKey) -> bool {
+        let Some(program) = self.jobs.get(&job).map(|job| job.spec.program) else { return true };
+        let gone = |node: &NodeId| !self.engines.values().any(|n| n == node);
+        self.nodes
+            .iter()
+            .any(|(id, node)| !node.draining && !gone(id) && !self.barred.contains(&(program, *id)))
+    }
+
+    fn attempt_lost(&mut self, cause: &Input, run: Run, engine: EngineId) -> Result<(), Broken> {
+        ensure(is_loss(cause), || format!("{run:?} lost because of {cause:?}"))?;
+        for index in run.chunks() {
+            let live = self.live.remove(&(run.job, index));
+            let good =
+                live.as_ref().is_some_and(|l| l.engine == engine && l.attempt == run.attempt && !l.cancelled);
+            ensure(good, || format!("chunk {index} of {run:?} lost, live: {live:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn finished(
+        &mut self,
+        cause: &Input,
+        client: ClientId,
+        key: JobKey,
+        outcome: Outcome,
+    ) -> Result<(), Broken> {
+        let job = self.jobs.get_mut(&key).ok_or("the end of no job")?;
+        ensure(job.ended.is_none() && job.client == client, || format!("{key} ends twice"))?;
+        match outcome {
+            Outcome::Completed => {
+                for element in job.spec.todo() {
+                    let (accepted, failed) = (job.accepted.contains(&element), job.failed.contains(&element));
+                    ensure(accepted != failed, || {
+                        format!("{element} of {key}: {accepted}, failed {failed}")
+                    })?;
+                }
+            }
+            Outcome::Cancelled => {
+                let wanted = matches!(cause, Input::Cancel { job, .. } if *job == key)
+                    || matches!(cause, Input::ClientLost { client: c } if *c == client);
+                ensure(wanted, || format!("{key} cancelled because of {cause:?}"))?;
+            }
+        }
+        job.ended = Some(outcome);
+        let mut holders = BTreeSet::new();
+        for (_, live) in self.live.range_mut((key, 0)..=(key, u64::MAX)) {
+            live.cancelled = true;
+            holders.insert(live.engine);
+        }
+        ensure(holders == job.cancelled_on, || {
+            format!("{key} is on {holders:?}, told {:?}", job.cancelled_on)
+        })
+    }
+
+    fn drained(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = self.nodes.get_mut(&id).ok_or("drained, but no node")?;
+        ensure(node.draining && !node.drained, || format!("node {id} drained"))?;
+        node.drained = true;
+        let left = self.live.values().any(|live| self.engines.get(&live.engine) == Some(&id));
+        ensure(!left, || format!("node {id} drained, and holds chunks"))
+    }
+
+    fn gone(&mut self, engine: EngineId) -> Result<(), Broken> {
+        let node = self.engines.remove(&engine).ok_or("no such engine is gone")?;
+        if !self.engines.values().any(|n| *n == node) {
+            self.nodes.remove(&node);
+        }
+        self.live.retain(|_, live| live.engine != engine || !live.cancelled);
+        Ok(())
+    }
+
+    /// What must hold once all actions of an input were followed.
+    pub(super) fn settle(&mut self) -> Result<(), Broken> {
+        let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));
+        ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
+        for (at, attempt) in self.lost.drain(..) {
+            let forgotten = self.live.get(&at).is_some_and(|live| live.attempt == attempt && !live.cancelled);
+            ensure(!forgotten, || format!("{at:?} was lost with its worker and is forgotten"))?;
+        }
+        Ok(())
+    }
+
+    /// Chunks that an engine has not answered for.
+    pub(super) fn unanswered(&self) -> usize {
+        self.live.len()
+    }
+}
+
+fn is_loss(cause: &Input) -> bool {
+    matches!(
+        cause,
+        Input::NodeLost { .. }
+            | Input::WorkerLost { .. }
+            | Input::Tick
+            | Input::NodeDraining { .. }
+            | Input::Returned { .. }
+    )
+}
+
+impl ChunkModel {
+    fn new(elements: Range<u64>) -> Self {
+        Self { elements, attempt: 0, failures: 0, only: None, ended: false, held_by: Vec::new() }
+    }
+
+    fn open_offsets(&self) -> Vec<u32> {
+        self.only.clone().unwrap_or_else(|| (0..(self.elements.end - self.elements.start) as u32).collect())
+    }
+}
+
+impl JobModel {
+    fn check_place(&self, index: u64, elements: &Range<u64>, engine: EngineId) -> Result<(), Broken> {
+        let n = self.spec.elements;
+        let good = match &self.spec.plan {
+            Plan::Direct { targets } => {
+                let parts = targets.len() as u64;
+                index < parts
+                    && targets[index as usize] == engine
+                    && block_range(n, parts, index) == *elements
+            }
+            Plan::Balanced { chunking: Chunking::Fixed(k), .. } => {
+                let parts = chunk_count(n, *k);
+                index < parts && block_range(n, parts, index) == *elements
+            }
+            Plan::Balanced { chunking: Chunking::Auto, .. } => elements.end <= n && !elements.is_empty(),
+        };
+        ensure(good, || format!("chunk {index} has {elements:?} on {engine} by {:?}", self.spec.plan))
+    }
+}
+
+impl JobSpec {
+    /// The elements that are to be done.
+    pub(super) fn todo(&self) -> Vec<u64> {
+        let Plan::Balanced { chunking, remaining } = &self.plan else { return (0..self.elements).collect() };
+        let in_remaining = |e: u64| remaining.is_empty() || remaining.iter().any(|r| r.contains(&e));
+        match chunking {
+            Chunking::Auto => (0..self.elements).filter(|e| in_remaining(*e)).collect(),
+            Chunking::Fixed(k) => {
+                let parts = chunk_count(self.elements, *k);
+                let blocks = (0..parts).map(|i| block_range(self.elements, parts, i));
+                blocks.filter(|block| in_remaining(block.start)).flatten().collect()
+            }
+        }
+    }
+}

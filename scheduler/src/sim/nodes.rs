@@ -1,0 +1,193 @@
+//! What nodes do: join, run chunks, hand them back, die.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use phalanx_proto::ids::{EngineId, JobKey, NodeId, Run};
+
+use super::model::Broken;
+use super::worker::{Running, Task, Unsent, Worker};
+use super::world::{Command, Event, SimNode, World};
+use crate::{Input, Loss, LossKind};
+
+const BEAT_NS: u64 = 4_000_000;
+const GRACE_NS: u64 = 2_000_000;
+
+impl World {
+    pub(super) fn join(&mut self, engines: u32, wanted: Vec<EngineId>) -> Result<(), Broken> {
+        let id = NodeId(self.name());
+        let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3) as u32);
+        let node =
+            SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
+        self.nodes.insert(id, node);
+        self.after(BEAT_NS, Event::Beat(id));
+        let joined = self.tell(Input::NodeJoined { node: id, engines, wanted })?;
+        if joined { Ok(()) } else { Err("a node could not join".to_owned()) }
+    }
+
+    /// Signs of life travel on a connection of their own, and may be lost.
+    pub(super) fn beat(&mut self, id: NodeId) -> Result<(), Broken> {
+        self.after(BEAT_NS, Event::Beat(id));
+        if self.rng.once_in(20) && !self.healed {
+            return Ok(());
+        }
+        let known = self.tell(Input::Heartbeat { node: id })?;
+        if !known {
+            // It was told that nobody knows it: it drops everything and registers anew, if it has not done so.
+            self.nodes.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn worker(&mut self, node: NodeId, engine: EngineId) -> Option<&mut Worker> {
+        self.nodes.get_mut(&node)?.workers.iter_mut().find(|worker| worker.engine == engine)
+    }
+
+    pub(super) fn obey(&mut self, node: NodeId, command: Command) {
+        match command {
+            Command::Assign { engine, task, epoch } => {
+                let Some(worker) = self.worker(node, engine).filter(|w| w.epoch == epoch) else { return };
+                worker.queue.push_back(task);
+                self.go_on(node, engine);
+            }
+            Command::Recall { engine, job, first, count, attempt } => {
+                let Some(worker) = self.worker(node, engine) else { return };
+                let runs = worker.recall(job, first, count, attempt);
+                self.hand_back(node, engine, &runs);
+            }
+            Command::Cancel { engine, job } => {
+                let Some(worker) = self.worker(node, engine) else { return };
+                let runs = worker.cancel(job);
+                let generation = worker.generation;
+                self.hand_back(node, engine, &runs);
+                self.after(GRACE_NS, Event::GraceOver { node, engine, generation });
+            }
+        }
+    }
+
+    fn hand_back(&mut self, node: NodeId, engine: EngineId, runs: &[Run]) {
+        self.send_unsent(node, engine);
+        for run in runs {
+            let (job, first, count, attempt) = (run.job, run.first, run.count, run.attempt);
+            self.say(node, Input::Returned { node, engine, job, first, count, attempt });
+        }
+    }
+
+    /// Starts the next chunk of an engine that runs none.
+    fn go_on(&mut self, node: NodeId, engine: EngineId) {
+        let Some(worker) = self.worker(node, engine).filter(|w| w.running.is_none()) else { return };
+        let Some(task) = worker.next_chunk() else { return };
+        let program = self.specs[&task.run.job].program.0;
+        if self.nodes[&node].unable == Some(program) {
+            return self.lose_worker(node, engine, LossKind::CannotStart, None);
+        }
+        let ns = self.chunk_ns(&task);
+        let (started, ends) = (self.now, self.now + ns);
+        let Some(worker) = self.worker(node, engine) else { return };
+        worker.generation += 1;
+        let generation = worker.generation;
+        worker.running = Some(Running { task, started, ends, cancelled: false });
+        self.at(ends, Event::ChunkDone { node, engine, generation });
+    }
+
+    fn elements(task: &Task) -> impl Iterator<Item = (u32, u64)> {
+        let (first, len) = (task.run.element_first, task.run.chunk_len);
+        let all = (0..len).filter({
+            let only = task.only.clone();
+            move |offset| only.as_ref().is_none_or(|only| only.contains(offset))
+        });
+        all.map(move |offset| (offset, first + u64::from(offset)))
+    }
+
+    fn chunk_ns(&self, task: &Task) -> u64 {
+        let nature = &self.natures[&task.run.job];
+        Self::elements(task).map(|(_, element)| nature.element_ns(element)).sum::<u64>().max(1)
+    }
+
+    pub(super) fn chunk_done(&mut self, node: NodeId, engine: EngineId, generation: u64) {
+        let Some(worker) = self.worker(node, engine).filter(|w| w.generation == generation) else { return };
+        let Some(running) = worker.running.clone() else { return };
+        let run = running.task.run;
+        let nature = self.natures[&run.job].clone();
+        if Self::elements(&running.task).any(|(_, element)| nature.kills(element)) {
+            return self.lose_worker(node, engine, LossKind::Died, Some((run.job, run.first, run.attempt)));
+        }
+        let mut failed = Vec::new();
+        for (offset, element) in Self::elements(&running.task) {
+            if nature.fails(element) {
+                let tries = self.tries.entry((run.job, element)).or_default();
+                *tries += 1;
+                if *tries <= nature.fails_times {
+                    failed.push(offset);
+                }
+            }
+        }
+        let Some(worker) = self.worker(node, engine) else { return };
+        worker.running = None;
+        self.report(node, engine, &running, failed);
+        self.go_on(node, engine);
+    }
+
+    /// Reports a chunk at once, or together with those behind it.
+    fn report(&mut self, node: NodeId, engine: EngineId, running: &Running, failed: Vec<u32>) {
+        let (run, busy_ns) = (running.task.run, running.ends - running.started);
+        let alone = running.task.only.is_some() || !failed.is_empty();
+        let Some(worker) = self.worker(node, engine) else { return };
+        match &mut worker.unsent {
+            Some(unsent) if !alone && joins(&unsent.run, &run) => {
+                unsent.run.count += 1;
+                unsent.busy_ns += busy_ns;
+            }
+            _ => {
+                self.send_unsent(node, engine);
+                let Some(worker) = self.worker(node, engine) else { return };
+                if alone {
+                    return self.send_report(node, engine, Unsent { run, busy_ns }, failed);
+                }
+                worker.unsent = Some(Unsent { run, busy_ns });
+            }
+        }
+        let Some(worker) = self.worker(node, engine) else { return };
+        if worker.queue.is_empty() || !self.rng.once_in(2) {
+            self.send_unsent(node, engine);
+        }
+    }
+
+    fn send_unsent(&mut self, node: NodeId, engine: EngineId) {
+        if let Some(unsent) = self.worker(node, engine).and_then(|worker| worker.unsent.take()) {
+            self.send_report(node, engine, unsent, Vec::new());
+        }
+    }
+
+    fn send_report(&mut self, node: NodeId, engine: EngineId, unsent: Unsent, failed: Vec<u32>) {
+        let Run { job, first, count, attempt, .. } = unsent.run;
+        let busy = Duration::from_nanos(unsent.busy_ns);
+        self.say(node, Input::Report { node, engine, job, first, count, attempt, busy, failed });
+    }
+
+    pub(super) fn grace_over(&mut self, node: NodeId, engine: EngineId, generation: u64) {
+        let Some(worker) = self.worker(node, engine) else { return };
+        if worker.generation == generation && worker.running.as_ref().is_some_and(|r| r.cancelled) {
+            self.lose_worker(node, engine, LossKind::Stopped, None);
+        }
+    }
+
+    pub(super) fn lose_worker(
+        &mut self,
+        node: NodeId,
+        engine: EngineId,
+        kind: LossKind,
+        running: Option<(JobKey, u64, u32)>,
+    ) {
+        let Some(worker) = self.worker(node, engine) else { return };
+        let was = worker.die().map(|r| (r.task.run.job, r.task.run.first, r.task.run.attempt));
+        let loss = Loss { kind, message: Arc::from("it was made so") };
+        self.say(node, Input::WorkerLost { node, engine, loss, running: running.or(was) });
+    }
+}
+
+fn joins(before: &Run, next: &Run) -> bool {
+    (before.job, before.attempt, before.chunk_len) == (next.job, next.attempt, next.chunk_len)
+        && before.first + u64::from(before.count) == next.first
+        && before.elements().end == next.element_first
+}
