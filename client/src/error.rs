@@ -21,7 +21,7 @@ pub enum Error {
     Refused(String),
     /// The connection to the controller is gone and the call cannot be repeated elsewhere.
     #[error(
-        "the connection to the controller was lost: {0}\n  Calls on a direct view are not repeated; call again once it is back"
+        "the connection to the controller was lost: {0}\n  Load-balanced jobs wait two minutes for it and go on; calls on a direct view end, for their namespaces are gone"
     )]
     ControllerLost(String),
     /// The client was closed while the call was under way.

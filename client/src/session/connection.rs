@@ -26,6 +26,8 @@ const OUTGOING_MAX: usize = 32;
 /// Between two attempts to reach a controller that went away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
+/// How long a controller that went away is waited for before jobs that need it fail.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Io {
     source: FileSource,
@@ -139,6 +141,7 @@ impl Io {
 
     async fn reconnect(&mut self) -> Result<Link, Error> {
         let mut backoff = BACKOFF_MIN;
+        let given_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(backoff) => {}
@@ -150,6 +153,12 @@ impl Io {
                 Ok(link) => return Ok(link),
                 Err(Over::Refused(e)) => return Err(e),
                 Err(Over::Closed) => return Err(Error::Closed),
+                Err(Over::Lost(why)) if tokio::time::Instant::now() >= given_up => {
+                    return Err(Error::ControllerLost(format!(
+                        "it did not come back within {} s\n  The last attempt: {why}",
+                        PATIENCE.as_secs()
+                    )));
+                }
                 Err(Over::Lost(why)) => tracing::debug!("the controller is not back yet: {why}"),
             }
             backoff = (backoff * 2).min(BACKOFF_MAX);
