@@ -98,15 +98,17 @@ async fn run(
     }
     let (node, serving) = Node::new(config);
     let _ = tell.send(Ok(()));
-    tokio::select! {
-        outcome = serving => {
-            if let Err(e) = outcome {
-                tracing::error!("the local engines ended: {e}");
-            }
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        _ = stopped => {
+            node.stop();
+            serving.await
         }
-        _ = stopped => {}
+    };
+    if let Err(e) = ended {
+        tracing::error!("the local engines ended: {e}");
     }
-    drop(node);
     controller.shutdown().await;
 }
 

@@ -1,7 +1,7 @@
 //! What the controller costs, beside bare tonic doing the same in the same run:
 //!
 //! ```text
-//! cargo run --release -p phalanx-controller --example cost
+//! cargo run --release -p phalanx-controller --example cost [DIRECTORY OF A RUNNING CONTROLLER'S PROFILE]
 //! ```
 //!
 //! Controller, client and node each have a thread with a runtime of its own, and talk over the
@@ -50,9 +50,10 @@ const ROUNDS: usize = 5;
 
 fn main() -> Outcome<()> {
     let directory = tempfile::tempdir()?;
-    let profile = Profile::at(directory.path().join("cost"))?;
     let bare = directory.path().join("bare.sock");
-    let (_stop, controller) = start_controller(&profile)?;
+    let running = std::env::args().nth(1);
+    let profile = Profile::at(running.as_ref().map_or(directory.path().join("cost"), Into::into))?;
+    let controller = running.is_none().then(|| start_controller(&profile)).transpose()?;
     let (_keep, bare_server) = start_bare(&bare)?;
     let engines = start_node(&profile)?;
     runtime()?.block_on(measure(&profile, &bare, engines))?;
@@ -104,17 +105,19 @@ fn runtime() -> std::io::Result<Runtime> {
 
 /// Runs `work` on a thread and runtime of its own; gives what it says when it is ready.
 fn on_thread<T: Send + 'static, F: Future<Output = ()>>(
+    name: &str,
     work: impl FnOnce(oneshot::Sender<T>) -> F + Send + 'static,
 ) -> Outcome<(T, thread::JoinHandle<()>)> {
     let (ready, is_ready) = oneshot::channel();
-    let handle = thread::spawn(move || runtime().expect("a runtime").block_on(work(ready)));
+    let named = thread::Builder::new().name(name.to_owned());
+    let handle = named.spawn(move || runtime().expect("a runtime").block_on(work(ready)))?;
     Ok((is_ready.blocking_recv()?, handle))
 }
 
 fn start_controller(profile: &Profile) -> Outcome<(oneshot::Sender<()>, thread::JoinHandle<()>)> {
     let profile = profile.clone();
     let (stop, stopped) = oneshot::channel::<()>();
-    let ((), handle) = on_thread(|ready| async move {
+    let ((), handle) = on_thread("controller", |ready| async move {
         let controller = Controller::start(ControllerConfig::local(profile)).await.expect("a controller");
         let _ = ready.send(());
         let _ = stopped.await;
@@ -135,7 +138,7 @@ fn peer() -> Option<Peer> {
 /// A node of two engines.
 fn start_node(profile: &Profile) -> Outcome<Vec<u32>> {
     let profile = profile.clone();
-    let (engines, _) = on_thread(|ready| async move {
+    let (engines, _) = on_thread("node", |ready| async move {
         run_node(&profile, ready).await.expect("a node");
     })?;
     Ok(engines)
@@ -329,7 +332,7 @@ impl Cluster for Bare {
 
 fn start_bare(path: &Path) -> Outcome<((), thread::JoinHandle<()>)> {
     let path = path.to_owned();
-    on_thread(|ready| async move {
+    on_thread("bare", |ready| async move {
         let listener = UnixListener::bind(path).expect("a socket");
         let _ = ready.send(());
         let service = ClusterServer::new(Bare).max_decoding_message_size(16 << 20);

@@ -17,6 +17,7 @@ use arguments::Arguments;
 const EXIT_ALREADY_RUNNING: u8 = 10;
 
 fn main() -> ExitCode {
+    phalanx_proto::heap::keep_buffers();
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&arguments.log))

@@ -51,6 +51,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    phalanx_proto::heap::keep_buffers();
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -105,15 +106,17 @@ fn run(config: NodeConfig) -> Result<(), NodeError> {
                     _ = interrupt.recv() => {}
                 }
                 if times > 0 {
-                    return;
+                    return node.stop();
                 }
                 tracing::info!("leaving: running chunks finish first; a second signal ends at once");
                 node.drain();
             }
         };
+        tokio::pin!(serving);
         tokio::select! {
-            outcome = serving => outcome,
-            () = signals => Ok(()),
+            outcome = &mut serving => return outcome,
+            () = signals => {}
         }
+        serving.await
     })
 }

@@ -26,6 +26,8 @@ use crate::worker::{Event, WorkerContext};
 /// Between two attempts to reach the controller, at first and at most.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// At the end of a session its workers are waited for, this long.
+const WORKERS_END_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a node cannot serve.
 #[derive(Debug, Error)]
@@ -63,6 +65,8 @@ enum Wish {
     Serve,
     /// Finish what runs, then end.
     Drain,
+    /// End now.
+    Stop,
 }
 
 /// What a node tells: the ids of its engines while it is registered.
@@ -79,8 +83,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node and the future that runs it, on a current-thread runtime or within a `LocalSet`-free one alike. The future ends when
-    /// the node was drained, when the controller refuses it, or, without [`NodeConfig::reconnect`], when the connection is lost.
+    /// A node and the future that runs it. The future ends when the node was drained or stopped, when the controller refuses it, or,
+    /// without [`NodeConfig::reconnect`], when the connection is lost.
     pub fn new(config: NodeConfig) -> (Self, impl Future<Output = Result<(), NodeError>> + Send) {
         let (wish, wishes) = watch::channel(Wish::Serve);
         let (tell, standing) = watch::channel(Standing::default());
@@ -91,6 +95,11 @@ impl Node {
     /// Asks it to leave: running chunks finish, queued ones are handed back.
     pub fn drain(&self) {
         self.wish.send_replace(Wish::Drain);
+    }
+
+    /// Asks it to end now: workers are ended, whatever they run.
+    pub fn stop(&self) {
+        self.wish.send_replace(Wish::Stop);
     }
 
     /// Waits until it is registered: the ids of its engines. `None` when it has ended.
@@ -117,13 +126,13 @@ async fn run(
         match outcome {
             Ok(()) => return Ok(()),
             Err(e) if !config.reconnect || !e.may_pass() => return Err(e),
-            Err(_) if *wishes.borrow() == Wish::Drain => return Ok(()),
+            Err(_) if *wishes.borrow() != Wish::Serve => return Ok(()),
             Err(e) => tracing::warn!("{e}; trying again"),
         }
         if was_registered {
             backoff = BACKOFF_MIN;
         }
-        if tokio::time::timeout(backoff, asked_to_drain(&mut wishes)).await.is_ok() {
+        if tokio::time::timeout(backoff, asked_to_leave(&mut wishes, false)).await.is_ok() {
             return Ok(());
         }
         backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -160,10 +169,17 @@ async fn serve(
     let heartbeat = Heartbeat::start(file, host_id.clone(), registered.node, every)?;
     let (tx, workers_events) = events();
     let programs = Arc::new(Programs::new(Arc::clone(store), host_id, connected.channel));
-    let ctx = WorkerContext { config: Arc::clone(config), programs, outbound: outbound.clone(), events: tx };
+    let (alive, mut all_gone) = mpsc::channel(1);
+    let ctx =
+        WorkerContext { config: Arc::clone(config), programs, outbound: outbound.clone(), events: tx, _alive: alive };
     let session = Session::new(ctx, &registered.engines);
     tell.send_replace(Standing { engines: registered.engines });
-    attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await
+    let outcome = attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await;
+    // The session is gone and with it the workers' last frames; nobody shall outlive it.
+    if tokio::time::timeout(WORKERS_END_TIMEOUT, all_gone.recv()).await.is_err() {
+        tracing::warn!("a worker does not end; it is left to the system");
+    }
+    outcome
 }
 
 /// The session's loop.
@@ -193,11 +209,11 @@ async fn attend(
                 }
             }
             () = heartbeat.lost() => return Err(lost("the controller does not answer heartbeats, or has given this node up")),
-            asked = asked_to_drain(wishes), if !draining => {
-                draining = true;
-                if !asked {
+            wish = asked_to_leave(wishes, draining) => {
+                if wish == Wish::Stop {
                     return Ok(());
                 }
+                draining = true;
                 let leaving = message(Kind::Draining(v1::Draining {}));
                 outbound.send(leaving).await.map_err(|_| lost("the controller closed it"))?;
             }
@@ -205,9 +221,10 @@ async fn attend(
     }
 }
 
-/// Waits for the wish to leave; false when the handle was dropped, which ends the node at once.
-async fn asked_to_drain(wishes: &mut watch::Receiver<Wish>) -> bool {
-    wishes.wait_for(|w| *w == Wish::Drain).await.is_ok()
+/// Waits for a wish to leave, or, when `draining` already, for the wish to end at once. Dropping the handle is that too.
+async fn asked_to_leave(wishes: &mut watch::Receiver<Wish>, draining: bool) -> Wish {
+    let news = |wish: &Wish| *wish == Wish::Stop || (*wish == Wish::Drain && !draining);
+    wishes.wait_for(news).await.map_or(Wish::Stop, |wish| *wish)
 }
 
 fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {

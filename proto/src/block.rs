@@ -23,6 +23,18 @@ pub fn block_range(n: u64, parts: u64, index: u64) -> Range<u64> {
     start..start + q + u64::from(index < r)
 }
 
+/// The part that an item belongs to: the inverse of [`block_range`].
+///
+/// # Panics
+/// When `item` is not below `n`, or `parts` is 0.
+#[must_use]
+pub fn block_index(n: u64, parts: u64, item: u64) -> u64 {
+    assert!(item < n, "item {item} of {n}");
+    let (q, r) = (n / parts, n % parts);
+    let long = r * (q + 1);
+    if item < long { item / (q + 1) } else { r + (item - long) / q }
+}
+
 /// How many chunks of at most `chunksize` elements `n` elements make: ceil(n / chunksize).
 ///
 /// # Panics
@@ -62,6 +74,11 @@ mod tests {
                 let r = block_range(n, parts, p);
                 prop_assert_eq!(r.start, next);
                 prop_assert!(r.end - r.start <= n.div_ceil(parts));
+                for item in [r.start, r.end.saturating_sub(1)] {
+                    if r.contains(&item) {
+                        prop_assert_eq!(block_index(n, parts, item), p);
+                    }
+                }
                 next = r.end;
             }
             prop_assert_eq!(next, n);

@@ -8,6 +8,8 @@
 
 pub mod block;
 pub mod frames;
+#[cfg(feature = "grpc")]
+pub mod heap;
 pub mod host;
 pub mod ids;
 pub mod limits;

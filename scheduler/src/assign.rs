@@ -23,6 +23,9 @@ pub(crate) const DIRECT_CHUNKS_MAX: u32 = 64;
 /// going over costs it a round trip.
 const SWITCH_LEAD_NS: u64 = 20_000_000;
 
+/// A round trip to an engine, about: shorter work cannot usefully be held back from it.
+const ROUND_TRIP_NS: u64 = 200_000;
+
 /// What an engine could do next.
 enum Next {
     Direct(u32, DirectChunk),
@@ -142,7 +145,9 @@ impl Scheduler {
         }
         let by_work = work_max_ns.saturating_sub(held.work_ns()) / charge_ns;
         let room = by_work.min(window.saturating_sub(holds)).max(WINDOW_CHUNKS_MIN.saturating_sub(holds));
-        let share = (job.unassigned(auto_len) / (2 * engines)).max(1);
+        // An engine that holds less than a round trip would idle for the rest of it.
+        let cover = if job.pace.reports() > 0 { ROUND_TRIP_NS.saturating_sub(held.work_ns()) / charge_ns } else { 1 };
+        let share = (job.unassigned(auto_len) / (2 * engines)).max(cover).max(1);
         Room { count: room.min(share) as u32, is_share: share <= room, auto_len }
     }
 

@@ -8,6 +8,15 @@ const CHARGE_NS_MAX: f64 = 5e14;
 /// What a chunk of unknown length is expected to take.
 const UNKNOWN_NS: u64 = 1_000_000;
 
+/// How many reports of every engine make up the pace.
+const ROUNDS_REMEMBERED: f64 = 4.0;
+
+/// An automatic chunk is at most so many times as long as the longest that was reported.
+const GROWTH_MAX: u64 = 64;
+
+/// What handing out a chunk and taking its report costs the controller, about.
+const HAND_OUT_NS: f64 = 2_000.0;
+
 /// The measured pace of one job.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
@@ -15,14 +24,19 @@ pub(crate) struct Pace {
     elements: f64,
     /// Chunks reported.
     reports: u64,
+    /// Elements of the longest of them.
+    len_max: u64,
 }
 
 impl Pace {
-    /// A report: this many chunks with this many elements took so long.
-    pub(crate) fn add(&mut self, busy_ns: u64, elements: u64, chunks: u32) {
-        self.busy_ns += (busy_ns as f64).min(CHARGE_NS_MAX);
-        self.elements += elements as f64;
+    /// A report: this many chunks with this many elements took so long. What was reported some rounds
+    /// of the `engines` ago counts less and less: elements may get longer or shorter along the job.
+    pub(crate) fn add(&mut self, busy_ns: u64, elements: u64, chunks: u32, engines: u64) {
+        let keep = 1.0 - (f64::from(chunks) / (ROUNDS_REMEMBERED * engines.max(1) as f64)).min(0.5);
+        self.busy_ns = self.busy_ns * keep + (busy_ns as f64).min(CHARGE_NS_MAX);
+        self.elements = self.elements * keep + elements as f64;
         self.reports += u64::from(chunks);
+        self.len_max = self.len_max.max(elements / u64::from(chunks.max(1)));
     }
 
     /// Chunks reported so far.
@@ -43,12 +57,15 @@ impl Pace {
     /// The elements of the next automatic chunk, with `left` elements to be cut and `engines` engines.
     ///
     /// Guided self-scheduling between two bounds: a chunk aims at `auto_chunk_work`, but leaves every
-    /// engine some three; it is not cut below `auto_chunk_work_min`, but leaves every engine two.
+    /// engine some three; it is not cut below `auto_chunk_work_min`, but leaves every engine one. With many
+    /// engines both bounds rise, or they would finish chunks faster than they can be handed out.
     pub(crate) fn auto_len(&self, left: u64, engines: u64, config: &Config) -> u64 {
         let Some(mean) = self.mean_ns() else { return 1 };
-        let elements = |work: std::time::Duration| (work.as_nanos() as f64 / mean) as u64;
-        let floor = elements(config.auto_chunk_work_min).min(left / (2 * engines));
-        let target = elements(config.auto_chunk_work).min(left / (3 * engines));
-        floor.max(target).max(1)
+        let handed_out_ns = HAND_OUT_NS * engines as f64;
+        let floor_ns = (config.auto_chunk_work_min.as_nanos() as f64).max(handed_out_ns);
+        let target_ns = (config.auto_chunk_work.as_nanos() as f64).max(4.0 * handed_out_ns);
+        let floor = ((floor_ns / mean) as u64).min(left / engines);
+        let target = ((target_ns / mean) as u64).min(left / (3 * engines));
+        floor.max(target).min(self.len_max.saturating_mul(GROWTH_MAX)).max(1)
     }
 }

@@ -120,12 +120,12 @@ impl Scheduler {
 
     /// Counts results. Whether the chunk's failed elements are tried again; if not, the chunks are done.
     fn enter_results(&mut self, held: &HeldRun, run: Run, busy_ns: u64, failed: &[u32]) -> bool {
-        let job = &mut self.jobs[held.slot];
+        let (job, engines) = (&mut self.jobs[held.slot], self.open_engines);
         let ran = match run.count {
             1 => job.elements_open(held.ordinal),
             count => u64::from(count) * u64::from(run.chunk_len),
         };
-        job.pace.add(busy_ns, ran, run.count);
+        job.pace.add(busy_ns, ran, run.count, engines);
         let mut retrying = false;
         if !failed.is_empty() {
             let chunk = job.ledger.get_mut(held.ordinal).expect("an assigned chunk is remembered");

@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use phalanx_proto::block::{block_range, chunk_count};
+use phalanx_proto::block::{block_index, block_range, chunk_count};
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
 
@@ -113,6 +113,19 @@ impl Job {
         }
     }
 
+    /// How many chunks these elements make up; one, when chunks were cut as the job went.
+    fn chunks_in(&self, first: u64, end: u64) -> u64 {
+        let parts = match &self.spec.plan {
+            JobPlan::Balanced { chunksize: 0 } => return 1,
+            JobPlan::Balanced { chunksize } => chunk_count(self.elements(), *chunksize),
+            JobPlan::Direct { targets } => targets.len() as u64,
+        };
+        if first >= end {
+            return 0;
+        }
+        block_index(self.elements(), parts, end - 1) - block_index(self.elements(), parts, first) + 1
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,7 +170,7 @@ impl Job {
             state.coverage.insert(*element..element + 1);
         }
         state.failed += missing.len() as u64;
-        state.chunks_done += 1;
+        state.chunks_done += self.chunks_in(failed.element_first, end);
         state.show(error.clone());
         state.lost.push(Lost { elements: missing, error });
         state.received_ns = now_ns();

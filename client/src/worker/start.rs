@@ -30,6 +30,7 @@ pub(crate) struct ForgottenInit;
 pub(crate) fn become_worker() {
     INITIALISED.store(true, Ordering::Release);
     let Some((socket, board)) = inherited() else { return };
+    phalanx_proto::heap::keep_buffers();
     let status = match work(socket, board) {
         Ok(()) => 0,
         Err(e) => {

@@ -47,6 +47,8 @@ pub(crate) struct WorkerContext {
     pub(crate) programs: Arc<Programs>,
     pub(crate) outbound: Outbound,
     pub(crate) events: mpsc::Sender<Event>,
+    /// Dropped with the last worker.
+    pub(crate) _alive: mpsc::Sender<()>,
 }
 
 /// The daemon's handle. Dropping it ends the worker.
