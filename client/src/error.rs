@@ -10,7 +10,9 @@ use thiserror::Error;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error of this library.
-#[derive(Debug, Clone, Error)]
+///
+/// `Debug` writes the same text as `Display`: it is what the user reads when `main` returns the error.
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The profile, its connection file or the controller behind it cannot be used.
@@ -92,6 +94,12 @@ pub enum Error {
     /// Results could not be saved.
     #[error("{0}")]
     Save(String),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Why one element has no result.
@@ -250,6 +258,12 @@ mod tests {
             location: "src/main.rs:3:5".into(),
             backtrace: String::new(),
         }
+    }
+
+    #[test]
+    fn an_error_that_main_returns_is_readable() {
+        let error = Error::Save("a.h5 exists already".into());
+        assert_eq!(format!("{error:?}"), "a.h5 exists already");
     }
 
     #[test]

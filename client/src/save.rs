@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{self, Elements, Slots, Value};
 use crate::error::{Error, RemoteError, Result};
-use crate::job::Job;
+use crate::job::{Job, RunResult};
 use crate::result::AsyncMapResult;
 
 pub use phalanx_results::SaveOptions;
@@ -89,21 +89,13 @@ fn described<R>(result: &AsyncMapResult<R>) -> (Vec<ElementRecord>, RunInfo) {
     };
     let mut sizes = std::collections::BTreeMap::new();
     for chunk in result.chunks() {
-        let record = ElementRecord {
-            engine: chunk.engine,
-            attempt: chunk.attempt,
-            started_ns: chunk.started_ns,
-            completed_ns: chunk.completed_ns,
-            chunk: chunk.index,
-        };
-        let first = chunk.element_first as usize;
-        records[first..first + chunk.elements as usize].fill(record);
         sizes.insert(chunk.index, chunk.elements);
         if let Some(host) = chunk.host {
             info.hosts.insert(chunk.engine, host);
         }
     }
     let state = job.lock();
+    state.runs.iter().for_each(|run| record(run, &mut records));
     for lost in &state.lost {
         for &element in &lost.elements {
             let (engine, attempt) = (lost.error.engine.unwrap_or_default(), lost.error.attempt);
@@ -113,6 +105,24 @@ fn described<R>(result: &AsyncMapResult<R>) -> (Vec<ElementRecord>, RunInfo) {
     info.received_ns = state.received_ns;
     info.chunk_sizes = sizes.into_values().collect();
     (records, info)
+}
+
+/// Notes who ran the elements that this report settles, and when: those that another attempt settles are that one's.
+fn record(run: &RunResult, records: &mut [ElementRecord]) {
+    for offset in (0..run.count()).map(|i| run.offset(i)) {
+        if run.skip.binary_search(&offset).is_ok() {
+            continue;
+        }
+        let chunk = offset / run.chunk_len;
+        let (started_ns, completed_ns) = run.timing(chunk as usize);
+        records[(run.element_first + u64::from(offset)) as usize] = ElementRecord {
+            engine: run.engine,
+            attempt: run.attempt,
+            started_ns,
+            completed_ns,
+            chunk: run.first_chunk + u64::from(chunk),
+        };
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

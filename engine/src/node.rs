@@ -170,8 +170,13 @@ async fn serve(
     let (tx, workers_events) = events();
     let programs = Arc::new(Programs::new(Arc::clone(store), host_id, connected.channel));
     let (alive, mut all_gone) = mpsc::channel(1);
-    let ctx =
-        WorkerContext { config: Arc::clone(config), programs, outbound: outbound.clone(), events: tx, _alive: alive };
+    let ctx = WorkerContext {
+        config: Arc::clone(config),
+        programs,
+        outbound: outbound.clone(),
+        events: tx,
+        _alive: alive,
+    };
     let session = Session::new(ctx, &registered.engines);
     tell.send_replace(Standing { engines: registered.engines });
     let outcome = attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await;

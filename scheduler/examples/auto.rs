@@ -8,7 +8,9 @@ fn main() {
     let mut worst = f64::INFINITY;
     println!("engines  mean/µs  ms/engine  times        best size  best/ms  auto/ms  best/auto  work/auto");
     for engines in [2, 16, 128] {
-        for (mean_us, per_engine) in [(0.1, 200_000), (20.0, 5_000), (400.0, 500), (400.0, 50), (20_000.0, 40)] {
+        for (mean_us, per_engine) in
+            [(0.1, 200_000), (20.0, 5_000), (400.0, 500), (400.0, 50), (20_000.0, 40)]
+        {
             for times in Times::ALL {
                 // Tiny elements on very many engines only take memory.
                 let n = (u64::from(engines) * per_engine).min(3_000_000);

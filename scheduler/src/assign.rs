@@ -7,6 +7,7 @@
 use phalanx_proto::limits::RUN_CHUNKS_MAX;
 
 use crate::action::Action;
+use crate::bug::Bug;
 use crate::cutter::{Cutter, Piece};
 use crate::direct::DirectChunk;
 use crate::engine::Mood;
@@ -69,7 +70,12 @@ impl Scheduler {
                     filling = true;
                     if room.is_share && piece.count == room.count {
                         given = true;
-                        break Mood::Content;
+                        let holds = self.engines[at].held.chunks();
+                        break if u64::from(holds) < WINDOW_CHUNKS_MIN {
+                            Mood::Hungry
+                        } else {
+                            Mood::Content
+                        };
                     }
                 }
             }
@@ -146,18 +152,22 @@ impl Scheduler {
         let by_work = work_max_ns.saturating_sub(held.work_ns()) / charge_ns;
         let room = by_work.min(window.saturating_sub(holds)).max(WINDOW_CHUNKS_MIN.saturating_sub(holds));
         // An engine that holds less than a round trip would idle for the rest of it.
-        let cover = if job.pace.reports() > 0 { ROUND_TRIP_NS.saturating_sub(held.work_ns()) / charge_ns } else { 1 };
-        let share = (job.unassigned(auto_len) / (2 * engines)).max(cover).max(1);
+        let cover =
+            if job.pace.reports() > 0 { ROUND_TRIP_NS.saturating_sub(held.work_ns()) / charge_ns } else { 1 };
+        // One ahead is for engines that hold nothing, if there are any; if not, it can still be recalled.
+        let others_idle = self.idle.len() > usize::from(self.engines[at].mood == Mood::Idle);
+        let ahead = if others_idle { 1 } else { WINDOW_CHUNKS_MIN.saturating_sub(holds) };
+        let share = (job.unassigned(auto_len) / (2 * engines)).max(cover).max(ahead).max(1);
         Room { count: room.min(share) as u32, is_share: share <= room, auto_len }
     }
 
     /// Puts chunks that were taken from their job on an engine.
     fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
+        let keeps_attempt = self.has_bug(Bug::KeepsAttempt);
         let engine = &mut self.engines[at];
         let job = &mut self.jobs[slot];
         let attempt = job.ledger.assign(piece.ordinal, piece.count, engine.id);
-        #[cfg(any(test, feature = "sim"))]
-        let attempt = self.bug.map_or(attempt, |bug| bug.attempt(attempt));
+        let attempt = if keeps_attempt { 1 } else { attempt };
         let only = if job.only.is_empty() { None } else { job.only.get(&piece.ordinal).cloned() };
         let len = only.as_ref().map_or(u64::from(piece.len), |only| only.len() as u64);
         let charge_ns = job.pace.charge_ns(len);
@@ -198,12 +208,11 @@ impl Scheduler {
             return;
         }
         for program in self.fair.ready_programs() {
+            let mut from = 0;
             while self.fair.best_of(program).is_some() {
-                let Some(&engine) = self.programs[program].hungry.first() else { break };
+                let Some(&engine) = self.programs[program].hungry.range(from..).next() else { break };
                 self.refill(engine);
-                if self.programs[program].hungry.contains(&engine) {
-                    break;
-                }
+                from = engine + 1;
             }
         }
     }

@@ -1,4 +1,7 @@
-//! Bugs that tests plant, to see that the simulator finds them. Not compiled into anything else.
+//! Bugs that tests plant, to see that the simulator finds them. Outside of tests there is nothing to plant
+//! them with, and the compiler removes the places where they would be.
+
+use crate::scheduler::Scheduler;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +12,39 @@ pub enum Bug {
     KeepsAttempt,
     /// Chunks that were handed back count as held, and are assigned again as well.
     KeepsReturned,
+    /// A late report counts, whatever its attempt.
+    IgnoresAttempts,
+    /// Engines are not told that a job was cancelled.
+    CancelsSilently,
+    /// Chunks are assigned before their elements are there.
+    AssignsUnsupplied,
+    /// Failed elements are tried again, however often they failed.
+    RetriesForever,
 }
 
+impl Scheduler {
+    /// Whether the bug is planted.
+    pub(crate) fn has_bug(&self, bug: Bug) -> bool {
+        #[cfg(any(test, feature = "sim"))]
+        return self.bug == Some(bug);
+        #[cfg(not(any(test, feature = "sim")))]
+        {
+            let _ = bug;
+            false
+        }
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ForgetsLostChunks, Self::KeepsAttempt, Self::KeepsReturned];
-
-    pub(crate) fn attempt(self, attempt: u32) -> u32 {
-        if self == Self::KeepsAttempt { 1 } else { attempt }
-    }
+    pub const ALL: [Self; 7] = [
+        Self::ForgetsLostChunks,
+        Self::KeepsAttempt,
+        Self::KeepsReturned,
+        Self::IgnoresAttempts,
+        Self::CancelsSilently,
+        Self::AssignsUnsupplied,
+        Self::RetriesForever,
+    ];
 }

@@ -93,7 +93,8 @@ mod tests {
         queue.push(1, chunk(11, 0));
         queue.push(2, chunk(20, 0));
         let mut order = Vec::new();
-        while let Some((client, chunk)) = queue.next().next() {
+        while !queue.is_empty() {
+            let (client, chunk) = queue.next().next().unwrap();
             order.push(chunk.job);
             queue.take(client);
         }

@@ -37,6 +37,8 @@ pub(crate) struct Engine {
     pub(crate) direct: DirectQueue,
     /// Chunks were asked back from it and have not all been heard of.
     pub(crate) recalling: bool,
+    /// When what it holds last changed.
+    pub(crate) news: Timestamp,
     pub(crate) completed: u64,
 }
 

@@ -8,6 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, ProgramKey};
 use phalanx_proto::limits::{CHUNK_ELEMENTS_MAX, JOB_ELEMENTS_MAX};
 
 use crate::action::{Action, Outcome};
+use crate::bug::Bug;
 use crate::cutter::{AutoCutter, Blocks, Cutter, fault_in};
 use crate::direct::DirectChunk;
 use crate::engine::Program;
@@ -135,6 +136,10 @@ impl Scheduler {
             ));
         }
         job.supplied = elements;
+        if self.has_bug(Bug::AssignsUnsupplied) {
+            self.jobs[slot].supplied = self.jobs[slot].elements;
+        }
+        let job = &self.jobs[slot];
         if !job.is_direct() {
             self.update_ready(slot);
             self.feed();
@@ -209,7 +214,10 @@ impl Scheduler {
         let at = self.ids.slot(id).expect("the owner of an assigned chunk is alive");
         let engine = &mut self.engines[at];
         engine.held.cancel(job_slot);
-        self.actions.push_back(Action::CancelOn { node: engine.node, engine: id, job });
+        let node = engine.node;
+        if !self.has_bug(Bug::CancelsSilently) {
+            self.actions.push_back(Action::CancelOn { node, engine: id, job });
+        }
         self.rest(at);
         self.note(at);
     }

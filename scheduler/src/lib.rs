@@ -10,7 +10,6 @@
 
 mod action;
 mod assign;
-#[cfg(any(test, feature = "sim"))]
 mod bug;
 mod clients;
 mod config;
@@ -41,7 +40,7 @@ mod status;
 mod time;
 
 pub use action::{Action, ChunkFailure, Outcome};
-#[cfg(any(test, feature = "sim"))]
+#[doc(hidden)]
 pub use bug::Bug;
 pub use config::Config;
 pub use explain::{Explanation, Waiting};

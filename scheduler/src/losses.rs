@@ -8,6 +8,7 @@ use std::sync::Arc;
 use phalanx_proto::ids::{EngineId, JobKey};
 
 use crate::action::{Action, ChunkFailure, Outcome};
+use crate::bug::Bug;
 use crate::direct::DirectChunk;
 use crate::held::{HeldRun, Holding};
 use crate::input::{Loss, LossKind};
@@ -101,8 +102,7 @@ impl Scheduler {
     }
 
     fn lose_run(&mut self, at: u32, run: &HeldRun, culprit: Option<u64>, message: &Arc<str>) {
-        #[cfg(any(test, feature = "sim"))]
-        if self.bug == Some(crate::bug::Bug::ForgetsLostChunks) {
+        if self.has_bug(Bug::ForgetsLostChunks) {
             return;
         }
         let id = self.engines[at].id;

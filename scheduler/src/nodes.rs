@@ -42,9 +42,7 @@ impl Scheduler {
         self.actions.push_back(Action::Registered { node: id, engines: ids });
         self.open_engines += u64::from(engines);
         self.nodes[slot].engines.clone_from(&slots);
-        for at in slots {
-            self.refill(at);
-        }
+        self.look_for_work(&slots);
         Ok(())
     }
 
@@ -62,6 +60,7 @@ impl Scheduler {
                 held: Held::default(),
                 direct: DirectQueue::default(),
                 recalling: false,
+                news: scheduler.now,
                 completed: 0,
             });
             scheduler.ids.grant(id, slot);
@@ -137,10 +136,22 @@ impl Scheduler {
         for at in &engines {
             self.engines[*at].open = true;
         }
-        for at in engines {
-            self.refill(at);
-        }
+        self.look_for_work(&engines);
         Ok(())
+    }
+
+    /// Engines that may be given work now. Those that hold nothing are known to each other first, so
+    /// that they share what there is.
+    fn look_for_work(&mut self, engines: &[u32]) {
+        for at in engines {
+            if self.engines[*at].held.chunks() == 0 {
+                self.set_mood(*at, Mood::Idle);
+            }
+        }
+        self.feed();
+        for at in engines {
+            self.refill(*at);
+        }
     }
 
     pub(crate) fn on_node_draining(&mut self, id: NodeId) -> Result<(), Reject> {

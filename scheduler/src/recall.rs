@@ -2,14 +2,23 @@
 //!
 //! Half of the queue of the engine with most expected work is asked for; what was started in the
 //! meantime stays there. An engine from which chunks have been asked and not heard of is left alone.
+//!
+//! Expectations can be wrong: one chunk of a job of short ones may run for ever, and what waits behind it must not. So what
+//! an engine holds is taken from it, however little it seems, when nothing has been heard of it for a while.
+
+use std::time::Duration;
 
 use crate::action::Action;
 use crate::engine::Mood;
 use crate::held::Holding;
 use crate::scheduler::Scheduler;
+use crate::time::Timestamp;
 
 /// Less than this is done before it could be elsewhere.
 const RECALL_WORK_NS_MIN: u64 = 200_000;
+
+/// An engine that has not been heard of for this long is busy with something longer than was expected.
+const STALL: Duration = Duration::from_millis(5);
 
 /// Engines that are looked at for one that can give something.
 const VICTIMS_MAX: usize = 8;
@@ -19,9 +28,20 @@ impl Scheduler {
     pub(crate) fn rebalance(&mut self) {
         while self.recalls < self.idle.len() {
             let victim = self.load.heaviest().take(VICTIMS_MAX).find(|at| self.is_worth_recalling(*at));
-            let Some(victim) = victim else { return };
-            self.recall(victim, self.engines[victim].held.recallable_ns() / 2);
+            let Some(victim) = victim else {
+                self.stalled = self.next_look();
+                return;
+            };
+            self.recall(victim, self.engines[victim].held.recallable_ns().div_ceil(2));
         }
+    }
+
+    /// When the first of those that could give something will have been silent for too long.
+    fn next_look(&self) -> Option<Timestamp> {
+        let silent =
+            self.load.heaviest().take(VICTIMS_MAX).map(|at| self.engines[at].news.after(STALL)).min()?;
+        // It was looked at just now, and something else stands in the way: not again at once.
+        Some(if silent > self.now { silent } else { self.now.after(STALL) })
     }
 
     fn is_worth_recalling(&self, at: u32) -> bool {
@@ -33,7 +53,8 @@ impl Scheduler {
         let work_ns =
             held.recallable_ns().max(job.pace.charge_ns(len).saturating_mul(u64::from(last.count - 1)));
         let takes = |engine: &u32| !self.is_barred(job.program, *engine);
-        work_ns >= RECALL_WORK_NS_MIN
+        let is_stalled = self.now.since(self.engines[at].news) >= STALL;
+        (is_stalled || work_ns >= RECALL_WORK_NS_MIN)
             && !self.fair.is_pressed(job.client)
             && self.idle.iter().map(|(_, engine)| engine).any(takes)
     }
@@ -51,7 +72,9 @@ impl Scheduler {
 
     /// Keeps count of what could be recalled from an engine, after what it holds has changed.
     pub(crate) fn note(&mut self, at: u32) {
+        let now = self.now;
         let engine = &mut self.engines[at];
+        engine.news = now;
         let recalling = engine.held.recalled() > 0;
         if recalling != engine.recalling {
             engine.recalling = recalling;

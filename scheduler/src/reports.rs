@@ -6,6 +6,7 @@ use phalanx_proto::ids::{ChunkId, JobKey, Run};
 use phalanx_proto::limits::RUN_CHUNKS_MAX;
 
 use crate::action::Action;
+use crate::bug::Bug;
 use crate::direct::DirectChunk;
 use crate::held::{HeldRun, Holding};
 use crate::ledger::ChunkState;
@@ -58,7 +59,11 @@ impl Scheduler {
         if count == 0 || count > RUN_CHUNKS_MAX || first.checked_add(u64::from(count)).is_none() {
             return Err(Reject::Malformed("a range of chunks that cannot be"));
         }
-        let held = self.engines[at].held.check(key, first, count, attempt);
+        let engine = &self.engines[at];
+        let mut held = engine.held.check(key, first, count, attempt);
+        if held.is_none() && self.has_bug(Bug::IgnoresAttempts) {
+            held = (1..9).find_map(|attempt| engine.held.check(key, first, count, attempt));
+        }
         held.ok_or_else(|| self.why_not_held(at, key, first, count, attempt))
     }
 
@@ -120,6 +125,7 @@ impl Scheduler {
 
     /// Counts results. Whether the chunk's failed elements are tried again; if not, the chunks are done.
     fn enter_results(&mut self, held: &HeldRun, run: Run, busy_ns: u64, failed: &[u32]) -> bool {
+        let retries_forever = self.has_bug(Bug::RetriesForever);
         let (job, engines) = (&mut self.jobs[held.slot], self.open_engines);
         let ran = match run.count {
             1 => job.elements_open(held.ordinal),
@@ -130,7 +136,8 @@ impl Scheduler {
         if !failed.is_empty() {
             let chunk = job.ledger.get_mut(held.ordinal).expect("an assigned chunk is remembered");
             chunk.failures = chunk.failures.saturating_add(1);
-            retrying = u32::from(chunk.failures) <= job.retries && chunk.failures < u16::MAX;
+            let allowed = u32::from(chunk.failures) <= job.retries && chunk.failures < u16::MAX;
+            retrying = allowed || retries_forever;
         }
         job.elements_done += ran - failed.len() as u64;
         if retrying {
@@ -174,8 +181,7 @@ impl Scheduler {
                 self.fair.charge(held.slot, -(charge_ns.min(i64::MAX as u64) as i64));
             }
             self.requeue(at, &HeldRun { count, ..held });
-            #[cfg(any(test, feature = "sim"))]
-            if self.bug == Some(crate::bug::Bug::KeepsReturned) {
+            if self.has_bug(Bug::KeepsReturned) {
                 self.engines[at].held.push(HeldRun { count, ..held });
             }
         }

@@ -71,6 +71,8 @@ pub struct Scheduler {
     pub(crate) idle: BTreeSet<(u64, u32)>,
     /// Engines by what could be recalled from them.
     pub(crate) load: Load,
+    /// When to look again whether an idle engine can take what waits behind a chunk that runs for long.
+    pub(crate) stalled: Option<Timestamp>,
     /// Engines from which chunks have been recalled and not come back yet.
     pub(crate) recalls: usize,
     /// Engines that are to look for work when the input has been dealt with.
@@ -103,6 +105,7 @@ impl Scheduler {
             fair: Fair::default(),
             idle: BTreeSet::new(),
             load: Load::default(),
+            stalled: None,
             recalls: 0,
             unblocked: Vec::new(),
             actions: VecDeque::new(),
@@ -123,6 +126,7 @@ impl Scheduler {
                 self.refill(engine);
             }
         }
+        self.stalled = None;
         if self.recalls < self.idle.len() {
             self.rebalance();
         }
@@ -170,6 +174,7 @@ impl Scheduler {
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
+        silent.into_iter().chain(self.stalled).min()
     }
 }

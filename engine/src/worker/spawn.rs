@@ -21,6 +21,7 @@ pub(super) fn spawn(
     socket: &UnixStream,
     board: &Board,
 ) -> io::Result<Child> {
+    check_format(program)?;
     let (socket, board) = (socket.as_raw_fd(), board.fd().as_raw_fd());
     let mut command = Command::new(program);
     command
@@ -35,6 +36,21 @@ pub(super) fn spawn(
         .kill_on_drop(true);
     prepare(&mut command, [socket, board]);
     command.spawn()
+}
+
+/// Refuses what the kernel would refuse. Left to `execvp`, such a file would be handed to /bin/sh as if it were a script.
+fn check_format(program: &Path) -> io::Result<()> {
+    let head = |path: &Path| {
+        let mut head = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(std::fs::File::open(path)?, 20), &mut head)?;
+        Ok::<_, io::Error>(head)
+    };
+    let (theirs, ours) = (head(program)?, head(Path::new("/proc/self/exe"))?);
+    let is_for_this_machine = theirs.starts_with(b"\x7fELF") && theirs.get(18..20) == ours.get(18..20);
+    if is_for_this_machine || theirs.starts_with(b"#!") {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(libc::ENOEXEC))
 }
 
 #[allow(unsafe_code, reason = "what a child inherits is arranged between fork and exec")]
@@ -101,9 +117,12 @@ mod tests {
         let mut elf = std::fs::read("/proc/self/exe").unwrap();
         elf[18..20].copy_from_slice(&183_u16.to_le_bytes());
         std::fs::write(&path, &elf).unwrap();
-        let e = io::Error::from_raw_os_error(libc::ENOEXEC);
+        let e = check_format(&path).unwrap_err();
+        assert_eq!(e.raw_os_error(), Some(libc::ENOEXEC));
         assert!(explain(&path, "sweep", &e).contains("for aarch64"));
         std::fs::write(&path, "text").unwrap();
+        assert!(check_format(&path).is_err());
         assert!(explain(&path, "sweep", &e).contains("not an ELF file"));
+        assert!(check_format(Path::new("/proc/self/exe")).is_ok());
     }
 }

@@ -150,7 +150,7 @@ mod tests {
         let mut blocks = Blocks::new(10, 3, &[1..5, 9..10]);
         assert_eq!(cut_all(&mut blocks, 9, 10), [(1, 4..7)]);
         assert_eq!((blocks.ordinal(0), blocks.ordinal(2)), (None, None));
-        assert_eq!(Blocks::new(10, 3, &[9..10]).total(), 0);
+        assert_eq!(Blocks::new(10, 3, &[8..9, 9..10]).total(), 0);
     }
 
     #[test]

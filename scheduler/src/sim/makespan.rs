@@ -111,7 +111,8 @@ pub fn makespan(engines: u32, times: &[u64], chunking: Chunking) -> u64 {
     finished |= world.tell(Input::Submit { client, job, spec });
     finished |= world.tell(Input::Supplied { job, elements });
     while !finished {
-        let ((time, _), event) = world.events.pop_first().expect("a job that has not ended has something to come");
+        let ((time, _), event) =
+            world.events.pop_first().expect("a job that has not ended has something to come");
         world.now = time;
         finished = world.happen(event);
     }
@@ -207,7 +208,9 @@ impl World<'_> {
         let mut back = Vec::new();
         self.engines[at as usize].queue.retain_mut(|run| {
             let low = run.first.max(first);
-            if run.attempt == attempt && low < (run.first + u64::from(run.count)).min(first + u64::from(count)) {
+            if run.attempt == attempt
+                && low < (run.first + u64::from(run.count)).min(first + u64::from(count))
+            {
                 let keep = (low - run.first) as u32;
                 back.push((run.job, low, run.count - keep));
                 run.count = keep;

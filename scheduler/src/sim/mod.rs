@@ -7,7 +7,7 @@
 //!
 //! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
 //! - `clients`: jobs of all kinds; `faults`: what goes wrong;
-//! - `model`: the promises, checked against every input and action;
+//! - `model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
 //!
 //! First safety, then liveness: faults happen until the world is healed; then every job must end. A
@@ -15,6 +15,7 @@
 
 mod clients;
 mod faults;
+mod job_model;
 pub mod makespan;
 mod model;
 mod nodes;

@@ -2,37 +2,14 @@
 //! and follows every input and action.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
-use phalanx_proto::block::{block_range, chunk_count};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 
-use crate::{Action, ChunkFailure, Chunking, Input, JobSpec, LossKind, Outcome, Plan};
+use super::job_model::{ChunkModel, JobModel, is_loss};
+use crate::{Action, ChunkFailure, Input, JobSpec, LossKind, Outcome, Plan};
 
 /// A broken promise.
 pub(super) type Broken = String;
-
-#[derive(Debug, Clone)]
-struct ChunkModel {
-    elements: Range<u64>,
-    attempt: u32,
-    failures: u32,
-    only: Option<Vec<u32>>,
-    ended: bool,
-    held_by: Vec<EngineId>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct JobModel {
-    pub(super) client: ClientId,
-    pub(super) spec: JobSpec,
-    pub(super) supplied: u64,
-    pub(super) ended: Option<Outcome>,
-    chunks: BTreeMap<u64, ChunkModel>,
-    accepted: BTreeSet<u64>,
-    failed: BTreeSet<u64>,
-    cancelled_on: BTreeSet<EngineId>,
-}
 
 #[derive(Debug, Clone)]
 struct Live {
@@ -64,7 +41,7 @@ pub(super) struct Model {
     crash_limit: usize,
 }
 
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
@@ -417,62 +394,5 @@ impl Model {
     /// Chunks that an engine has not answered for.
     pub(super) fn unanswered(&self) -> usize {
         self.live.len()
-    }
-}
-
-fn is_loss(cause: &Input) -> bool {
-    matches!(
-        cause,
-        Input::NodeLost { .. }
-            | Input::WorkerLost { .. }
-            | Input::Tick
-            | Input::NodeDraining { .. }
-            | Input::Returned { .. }
-    )
-}
-
-impl ChunkModel {
-    fn new(elements: Range<u64>) -> Self {
-        Self { elements, attempt: 0, failures: 0, only: None, ended: false, held_by: Vec::new() }
-    }
-
-    fn open_offsets(&self) -> Vec<u32> {
-        self.only.clone().unwrap_or_else(|| (0..(self.elements.end - self.elements.start) as u32).collect())
-    }
-}
-
-impl JobModel {
-    fn check_place(&self, index: u64, elements: &Range<u64>, engine: EngineId) -> Result<(), Broken> {
-        let n = self.spec.elements;
-        let good = match &self.spec.plan {
-            Plan::Direct { targets } => {
-                let parts = targets.len() as u64;
-                index < parts
-                    && targets[index as usize] == engine
-                    && block_range(n, parts, index) == *elements
-            }
-            Plan::Balanced { chunking: Chunking::Fixed(k), .. } => {
-                let parts = chunk_count(n, *k);
-                index < parts && block_range(n, parts, index) == *elements
-            }
-            Plan::Balanced { chunking: Chunking::Auto, .. } => elements.end <= n && !elements.is_empty(),
-        };
-        ensure(good, || format!("chunk {index} has {elements:?} on {engine} by {:?}", self.spec.plan))
-    }
-}
-
-impl JobSpec {
-    /// The elements that are to be done.
-    pub(super) fn todo(&self) -> Vec<u64> {
-        let Plan::Balanced { chunking, remaining } = &self.plan else { return (0..self.elements).collect() };
-        let in_remaining = |e: u64| remaining.is_empty() || remaining.iter().any(|r| r.contains(&e));
-        match chunking {
-            Chunking::Auto => (0..self.elements).filter(|e| in_remaining(*e)).collect(),
-            Chunking::Fixed(k) => {
-                let parts = chunk_count(self.elements, *k);
-                let blocks = (0..parts).map(|i| block_range(self.elements, parts, i));
-                blocks.filter(|block| in_remaining(block.start)).flatten().collect()
-            }
-        }
     }
 }

@@ -1,0 +1,109 @@
+//! Every figure there is: its key in the summary, what it is, its unit, its budget.
+
+/// A figure that a run can have.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Definition {
+    /// Its key in `summary.json`.
+    pub(crate) key: &'static str,
+    /// What it is, for the table.
+    pub(crate) label: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) budget: Option<Budget>,
+    /// Whether more is better: for comparing with peers.
+    pub(crate) more_is_better: bool,
+}
+
+/// What a figure's median must keep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Budget {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Budget {
+    pub(crate) fn is_kept(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => value >= limit,
+            Self::AtMost(limit) => value <= limit,
+        }
+    }
+}
+
+macro_rules! catalogue {
+    ($($name:ident = $key:literal, $label:literal, $unit:literal, $better:ident $(, $bound:ident($limit:literal))?;)*) => {
+        $(
+            #[doc = $label]
+            pub(crate) static $name: Definition = Definition {
+                key: $key,
+                label: $label,
+                unit: $unit,
+                budget: catalogue!(@budget $($bound($limit))?),
+                more_is_better: catalogue!(@better $better),
+            };
+        )*
+        /// All of them, in the order of the table.
+        pub(crate) static ALL: &[&Definition] = &[$(&$name),*];
+    };
+    (@budget) => { None };
+    (@budget $bound:ident($limit:literal)) => { Some(Budget::$bound($limit)) };
+    (@better more) => { true };
+    (@better less) => { false };
+}
+
+catalogue! {
+    CHUNK_1 = "elements_per_s_chunk1", "no-op map, chunksize 1", "elements/s", more, AtLeast(1e6);
+    CHUNK_10 = "elements_per_s_chunk10", "no-op map, chunksize 10", "elements/s", more;
+    CHUNK_100 = "elements_per_s_chunk100", "no-op map, chunksize 100", "elements/s", more;
+    CHUNK_1000 = "elements_per_s_chunk1000", "no-op map, chunksize 1000", "elements/s", more;
+    CHUNK_AUTO = "elements_per_s_auto", "no-op map, Auto", "elements/s", more;
+    APPLY_RTT = "apply_rtt_us", "apply to one engine", "µs", less;
+    BALANCED_RTT = "balanced_apply_rtt_us", "apply wherever there is room", "µs", less;
+    UNARY_RTT = "grpc_unary_rtt_us", "reference: bare tonic unary call", "µs", less;
+    APPLY_RATIO = "apply_over_grpc_unary", "apply / unary call", "×", less, AtMost(2.0);
+    SCATTER = "scatter_mib_s", "scatter 64 MiB", "MiB/s", more;
+    GATHER = "gather_mib_s", "gather 64 MiB", "MiB/s", more;
+    PUSH = "push_mib_s", "push 64 MiB to every engine, all together", "MiB/s", more;
+    STREAM = "grpc_stream_mib_s", "reference: bare tonic stream echoes 64 MiB", "MiB/s", more;
+    SCATTER_RATIO = "scatter_over_grpc_stream", "scatter / stream", "×", more, AtLeast(0.6);
+    GATHER_RATIO = "gather_over_grpc_stream", "gather / stream", "×", more, AtLeast(0.6);
+    SUMS_10 = "sums_chunk10_s", "5000 × 3 sums, chunksize 10", "s", less;
+    SUMS_100 = "sums_chunk100_s", "5000 × 3 sums, chunksize 100", "s", less;
+    AUTO_UNIFORM = "auto_ratio_uniform", "best fixed chunks / Auto, uniform elements", "×", more, AtLeast(0.9);
+    AUTO_HEAVY = "auto_ratio_heavy", "best fixed chunks / Auto, heavy-tailed elements", "×", more, AtLeast(0.9);
+    AUTO_TINY = "auto_ratio_tiny", "best fixed chunks / Auto, tiny elements", "×", more, AtLeast(0.9);
+    LOCAL_READY = "local4_ready_ms", "Client::local(4) ready", "ms", less, AtMost(300.0);
+    LOCAL_CALLED = "local4_first_call_ms", "Client::local(4) and a call on all four done", "ms", less;
+    ENGINE_MIB = "idle_engine_mib", "idle engine: worker and share of the daemon", "MiB", less, AtMost(20.0);
+    ENGINE_CPU = "idle_engine_cpu_percent", "idle engine: share of one core", "%", less, AtMost(0.1);
+    CONTROLLER_CPU = "idle_controller_cpu_percent", "idle controller: share of one core", "%", less, AtMost(0.1);
+    CONTROLLER_IDLE = "controller_mib_idle", "controller without a job", "MiB", less;
+    CONTROLLER_1M = "controller_mib_1m", "controller with 1 000 000 unfinished chunks", "MiB", less;
+    CHUNK_BYTES = "controller_bytes_per_chunk_1m", "beyond idle and payload, per unfinished chunk", "B", less, AtMost(200.0);
+    CORE_10 = "sched_ns_per_chunk_10", "scheduler core, 10 engines", "ns/chunk", less;
+    CORE_10K = "sched_ns_per_chunk_10000", "scheduler core, 10 000 engines", "ns/chunk", less;
+    CORE_RATIO = "sched_cost_ratio", "10 000 engines / 10 engines", "×", less, AtMost(2.0);
+}
+
+/// The figure of that key.
+pub(crate) fn find(key: &str) -> Option<&'static Definition> {
+    ALL.iter().copied().find(|definition| definition.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_there_once() {
+        let keys: std::collections::BTreeSet<_> = ALL.iter().map(|d| d.key).collect();
+        assert_eq!(keys.len(), ALL.len());
+        assert_eq!(find("gather_mib_s"), Some(&GATHER));
+        assert_eq!(find("gather"), None);
+    }
+
+    #[test]
+    fn a_budget_includes_its_limit() {
+        assert!(Budget::AtLeast(1e6).is_kept(1e6) && !Budget::AtLeast(1e6).is_kept(999_999.0));
+        assert!(Budget::AtMost(2.0).is_kept(2.0) && !Budget::AtMost(2.0).is_kept(2.01));
+    }
+}

@@ -1,0 +1,67 @@
+//! The controller ends, in order and otherwise, and comes back.
+
+use std::time::Duration;
+
+use phalanx_tests::{Cluster, Program, Signal};
+
+use crate::{check_everywhere, complete, held_map};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_controller_that_is_asked_to_end_exits_well_and_removes_its_socket() {
+    let mut cluster = Cluster::start(1);
+    let socket = cluster.socket();
+    assert!(socket.exists());
+    cluster.controller().signal(Signal::TERM);
+    let status = cluster.controller().wait(SOON);
+    assert!(status.success(), "{status}");
+    assert!(!socket.exists());
+}
+
+#[test]
+fn jobs_go_on_when_the_controller_was_stopped_and_started_again() {
+    restart_in_the_middle_of_a_job(Signal::TERM);
+}
+
+#[test]
+fn jobs_go_on_when_the_controller_was_killed_and_started_again() {
+    restart_in_the_middle_of_a_job(Signal::KILL);
+}
+
+fn restart_in_the_middle_of_a_job(how: Signal) {
+    let mut cluster = Cluster::start(2);
+    let other = cluster.add_node(1);
+    let [direct_on] = cluster.ids_of(other)[..] else { panic!("one engine") };
+    let (gate, direct_gate) = (cluster.gate("gate"), cluster.gate("direct"));
+    let arguments = ["direct", direct_gate.folder(), &direct_on.to_string()];
+    let mut direct = Program::start(&cluster, "faults", &arguments);
+    direct_gate.wait_for_arrivals(1);
+    direct.wait_for_line("running");
+    let mut map = held_map(&cluster, &gate, 20, 10);
+    map.wait_for_line("running");
+    // One of the ten that are free may wait behind the direct call; then two are held.
+    gate.wait_for_arrivals(10);
+
+    cluster.controller().signal(how);
+    cluster.controller().wait(SOON);
+    cluster.start_controller();
+    cluster.wait_for_engines(3);
+
+    complete(map, &gate, 20);
+    let finished = direct.finish();
+    let error = finished.line("controller lost");
+    assert!(
+        error.contains("connection to the controller was lost") && error.contains("direct view"),
+        "{error}"
+    );
+    check_everywhere(&cluster);
+}
+
+#[test]
+fn a_second_controller_on_a_profile_is_refused() {
+    let cluster = Cluster::start(1);
+    let refused = Program::start(&cluster, "controller", &["--profile", cluster.profile()]).wait();
+    assert_eq!(refused.status.code(), Some(10), "{}", refused.stderr);
+    check_everywhere(&cluster);
+}

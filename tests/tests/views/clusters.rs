@@ -1,0 +1,42 @@
+//! Clients of one cluster beside each other, clients that leave, and what they leave behind.
+
+use phalanx_tests::{Cluster, Program};
+
+/// Two programs at once on the same engines: each gets its own answers, and nothing is left. (Clients that run the same program share
+/// the engines' namespaces, as sessions of one notebook do, so these calls set no names.)
+#[test]
+fn two_clients_at_once() {
+    let cluster = Cluster::start(4);
+    let calls = [
+        "connect",
+        cluster.profile(),
+        "notebook::products",
+        "failures::a_panic_fails_its_element_alone",
+        "large::elements_of_many_lengths",
+    ];
+    let both = [Program::start(&cluster, "scenarios", &calls), Program::start(&cluster, "scenarios", &calls)];
+    for program in both {
+        assert_eq!(program.finish().stdout.lines().count(), 3);
+    }
+    cluster.wait_until_idle();
+}
+
+/// After tens of thousands of jobs the controller holds no job, no chunk and no byte of them.
+#[test]
+fn nothing_is_left_of_tiny_jobs() {
+    let cluster = Cluster::start(4);
+    Program::run(
+        &cluster,
+        "scenarios",
+        &["connect", cluster.profile(), "jobs::many_tiny_maps", "jobs::many_tiny_jobs"],
+    );
+    cluster.wait_until_idle();
+    let status = cluster.status();
+    assert_eq!((status.payload_bytes, status.clients), (0, 0));
+}
+
+/// Its results say that the client was closed; nothing hangs.
+#[test]
+fn a_client_dropped_while_its_jobs_run() {
+    assert_eq!(super::program(&["drop"]), "closed\n");
+}
