@@ -257,7 +257,7 @@ impl Driver {
     fn say_goodbye(&mut self) {
         let refused = Refused::new(
             Refusal::Shutdown,
-            "the controller was stopped; its jobs are gone: start it again (controller --profile NAME) and repeat them",
+            "the controller was stopped; start it again with: controller --profile NAME",
         );
         let goodbye = refused.goodbye();
         for client in self.clients.values() {

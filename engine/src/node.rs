@@ -265,6 +265,6 @@ fn refused_or_lost(status: &tonic::Status) -> NodeError {
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
             NodeError::Refused(status.message().to_owned())
         }
-        _ => NodeError::Lost(status.message().to_owned()),
+        _ => NodeError::Lost(phalanx_proto::lost::reason(status)),
     }
 }

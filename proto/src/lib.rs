@@ -13,6 +13,8 @@ pub mod heap;
 pub mod host;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "grpc")]
+pub mod lost;
 pub mod version;
 
 /// Generated from `proto/phalanx/v1/phalanx.proto`.

@@ -20,8 +20,8 @@ struct World {
 
 impl World {
     fn tell(&mut self, input: Input) {
-        self.core.handle(self.now, input).unwrap();
-        self.core.check_invariants().unwrap();
+        self.core.handle(self.now, input).expect("the world tells the truth");
+        self.core.check_invariants().expect("invariants hold");
     }
 
     /// Does what the core wants; a recall is answered at once, by all that was asked for.

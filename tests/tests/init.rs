@@ -1,5 +1,7 @@
 //! Programs that forgot `phalanx::init()`: the caller is told to add it, no second cluster starts, and engines go on to work.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

@@ -303,6 +303,6 @@ fn status(status: &tonic::Status) -> Over {
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
             Over::Refused(Error::Refused(status.message().to_owned()))
         }
-        _ => Over::Lost(status.message().to_owned()),
+        _ => Over::Lost(phalanx_proto::lost::reason(status)),
     }
 }

@@ -74,7 +74,7 @@ fn next<M>(message: Result<Option<M>, Status>) -> Result<M, End> {
         Err(status) if matches!(status.code(), Code::OutOfRange | Code::Internal) && is_decoding(&status) => {
             Err(Refused::malformed(status.message()).into())
         }
-        Err(status) => Err(End::Gone(format!("its connection broke: {}", status.message()))),
+        Err(status) => Err(End::Gone(phalanx_proto::lost::reason(&status))),
     }
 }
 

@@ -100,7 +100,7 @@ fn fit(i: u32) -> Fit {
         count: i,
         name: format!("fit № {i}"),
         weights: [x, -x, 0.1],
-        best: (i % 2 == 0).then(|| -i64::from(i)),
+        best: i.is_multiple_of(2).then(|| -i64::from(i)),
     }
 }
 

@@ -86,12 +86,12 @@ pub fn retries_until_it_works(client: &Client) {
     let out = client.load_balanced_view().retries(2).with(directory.clone()).try_map_async(
         |directory: &PathBuf, i: u32| {
             let nth = count_a_try(directory, i);
-            if i % 5 == 0 && nth < 3 { Err(format!("try {nth} of {i}")) } else { Ok((i, nth)) }
+            if i.is_multiple_of(5) && nth < 3 { Err(format!("try {nth} of {i}")) } else { Ok((i, nth)) }
         },
         0..20,
         4,
     );
-    let expected: Vec<_> = (0..20).map(|i| (i, if i % 5 == 0 { 3 } else { 1 })).collect();
+    let expected: Vec<_> = (0..20).map(|i| (i, if u32::is_multiple_of(i, 5) { 3 } else { 1 })).collect();
     assert_eq!(out.get().unwrap(), expected);
     assert!(out.successful());
     // An assignment that was taken back unstarted counts as an attempt too.

@@ -4,6 +4,8 @@
 //! run each of them on threads of their own process (`Client::in_process`), and in a program of its own (`bin/scenarios.rs`)
 //! on worker processes (`Client::local`).
 
+#![allow(clippy::unwrap_used, reason = "a scenario is a test: it panics when something is not as it must be")]
+
 pub mod arrays;
 pub mod calls;
 pub mod failures;

@@ -6,6 +6,8 @@
 //! - [`closures`]: a closure that captures does not compile, and says why;
 //! - [`saving`]: results that cannot be written.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 mod closures;
 mod connecting;
 mod peers;

@@ -27,7 +27,7 @@ fn a_killed_daemons_chunks_go_to_the_others_and_its_workers_die_with_it() {
     for id in &lost_ids {
         cluster
             .controller()
-            .wait_for_log(&format!("an engine has left engine={id} reason=its connection broke"));
+            .wait_for_log(&format!("an engine has left engine={id} reason=its process ended"));
     }
     gate.open();
     let finished = program.finish();

@@ -1,5 +1,7 @@
 //! What `save` writes, read by somebody else's library: h5py compares every value, parameter and record (`check.py`).
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
