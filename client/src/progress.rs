@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Result;
-use crate::job::{JobHandle, Progress};
+use crate::job::{Ended, JobHandle, Progress};
 
 /// How often a terminal's bar is drawn anew, and how soon a failure shows.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -39,6 +39,10 @@ pub(crate) fn show(handle: &JobHandle) -> Result<()> {
     }
     if let Some(bar) = bar {
         bar.finish_and_clear();
+    }
+    if matches!(handle.job.lock().ended, Some(Ended::Failed(_))) {
+        // It was not run to its end: the caller gets the error, and nothing is "done".
+        return Ok(());
     }
     let mut text = line(&handle.progress(), handle.wall_time());
     let _ = write!(text, "\ndone");

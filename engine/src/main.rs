@@ -1,5 +1,6 @@
 //! The `engine` daemon.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,7 +55,11 @@ fn main() -> ExitCode {
     phalanx_proto::heap::keep_buffers();
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match config(arguments)
         .map_err(|e| e.to_string())
         .and_then(|config| run(config).map_err(|e| e.to_string()))
