@@ -54,7 +54,7 @@ bench: $(TOOLS)/.done ## measure; PEERS=1 measures ipyparallel, dask and multipr
 	  python3 -m venv $(PEERS_VENV) && \
 	  $(PEERS_VENV)/bin/pip install --quiet numpy ipyparallel 'dask[distributed]' && \
 	  touch $(PEERS_VENV)/.done; fi
-	target/release/bench $(if $(PEERS),--peers $(PEERS_VENV)/bin/python) $(BENCH_ARGS)
+	target/release/bench $(if $(PEERS),--peers $(CURDIR)/$(PEERS_VENV)/bin/python) $(BENCH_ARGS)
 
 clean: ## everything that was built
 	$(CARGO) clean
