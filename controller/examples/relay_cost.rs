@@ -1,7 +1,7 @@
 //! What the controller costs, beside bare tonic doing the same in the same run:
 //!
 //! ```text
-//! cargo run --release -p phalanx-controller --example cost [DIRECTORY OF A RUNNING CONTROLLER'S PROFILE]
+//! cargo run --release -p phalanx-controller --example relay_cost [DIRECTORY OF A RUNNING CONTROLLER'S PROFILE]
 //! ```
 //!
 //! Controller, client and node each have a thread with a runtime of its own, and talk over the
