@@ -1,5 +1,6 @@
 //! What waits behind a chunk that runs for ever goes to engines that have nothing to do, however short it was expected to be.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
@@ -7,15 +8,17 @@ use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, Plan, Schedule
 
 const JOB: JobKey = JobKey(1);
 const NODE: NodeId = NodeId(1);
-/// Hangs in the first chunk that it gets.
+/// Works like the other until it has one of the later chunks: in that it hangs, with what it was given behind it.
 const STUCK: EngineId = EngineId(0);
+const ELEMENTS: u64 = 400;
 
 struct World {
     core: Scheduler,
     now: Timestamp,
-    /// What the engine that works was given.
-    queue: Vec<Run>,
-    done: u32,
+    /// What each engine was given, in order.
+    queues: [VecDeque<Run>; 2],
+    stuck: bool,
+    done: u64,
 }
 
 impl World {
@@ -28,9 +31,9 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.core.poll_action() {
             match action {
-                Action::Assign { engine, run, .. } if engine != STUCK => self.queue.push(run),
+                Action::Assign { engine, run, .. } => self.queues[engine.0 as usize].push_back(run),
                 Action::Recall { engine, job, first, count, attempt, .. } => {
-                    assert_eq!(engine, STUCK);
+                    self.forget(engine, first);
                     self.tell(Input::Returned { node: NODE, engine, job, first, count, attempt });
                 }
                 _ => {}
@@ -38,43 +41,61 @@ impl World {
         }
     }
 
-    /// The engine that works does all it has, a microsecond each.
-    fn work(&mut self) {
-        while let Some(run) = self.queue.pop() {
-            let (first, count, attempt) = (run.first, run.count, run.attempt);
-            let busy = Duration::from_micros(u64::from(count));
-            self.now = self.now.after(busy);
-            let engine = EngineId(1);
-            self.tell(Input::Report {
-                node: NODE,
-                engine,
-                job: JOB,
-                first,
-                count,
-                attempt,
-                busy,
-                failed: vec![],
-            });
-            self.done += count;
-            self.act();
+    /// A recall takes the tail of one run, or all of it.
+    fn forget(&mut self, engine: EngineId, first: u64) {
+        let queue = &mut self.queues[engine.0 as usize];
+        let at =
+            queue.iter().position(|run| run.chunks().contains(&first)).expect("it holds what is recalled");
+        let kept = (first - queue[at].first) as u32;
+        assert!(at > 0 || kept > 0, "what runs is never recalled");
+        queue[at].count = kept;
+        queue.retain(|run| run.count > 0);
+    }
+
+    /// An engine does the first run it has, a microsecond a chunk; false when it has none, or hangs.
+    fn work(&mut self, engine: EngineId) -> bool {
+        let queue = &mut self.queues[engine.0 as usize];
+        let Some(&Run { first, count, attempt, .. }) = queue.front() else { return false };
+        let held: u32 = queue.iter().map(|run| run.count).sum();
+        self.stuck |= engine == STUCK && first >= ELEMENTS / 2 && held > 1;
+        if engine == STUCK && self.stuck {
+            return false;
         }
+        queue.pop_front();
+        let busy = Duration::from_micros(u64::from(count));
+        self.now = self.now.after(busy);
+        self.tell(Input::Report {
+            node: NODE,
+            engine,
+            job: JOB,
+            first,
+            count,
+            attempt,
+            busy,
+            failed: vec![],
+        });
+        self.done += u64::from(count);
+        self.act();
+        true
     }
 }
 
 #[test]
 fn a_short_queue_behind_an_endless_chunk_moves_on() {
     let core = Scheduler::new(Config::default(), 1);
-    let mut world = World { core, now: Timestamp(1_000_000), queue: Vec::new(), done: 0 };
+    let mut world =
+        World { core, now: Timestamp(1_000_000), queues: Default::default(), stuck: false, done: 0 };
     let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] };
-    let spec = JobSpec { program: ProgramKey(1), elements: 10, plan, retries: 0 };
+    let spec = JobSpec { program: ProgramKey(1), elements: ELEMENTS, plan, retries: 0 };
     world.tell(Input::ClientJoined { client: ClientId(1) });
     world.tell(Input::NodeJoined { node: NODE, engines: 2, wanted: vec![] });
     world.tell(Input::Submit { client: ClientId(1), job: JOB, spec });
-    world.tell(Input::Supplied { job: JOB, elements: 10 });
+    world.tell(Input::Supplied { job: JOB, elements: ELEMENTS });
     world.act();
     for _ in 0..20 {
-        world.work();
-        if world.done == 9 {
+        while world.work(STUCK) | world.work(EngineId(1)) {}
+        if world.done == ELEMENTS - 1 {
+            assert!(world.stuck, "an engine hung while others worked");
             return;
         }
         let due = world.core.poll_timeout().expect("something is due");
@@ -84,5 +105,11 @@ fn a_short_queue_behind_an_endless_chunk_moves_on() {
         world.tell(Input::Tick);
         world.act();
     }
-    panic!("{} of 9 chunks are done", world.done);
+    panic!(
+        "{} of {} chunks are done, stuck: {}, held: {:?}",
+        world.done,
+        ELEMENTS - 1,
+        world.stuck,
+        world.queues
+    );
 }

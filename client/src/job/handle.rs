@@ -59,24 +59,54 @@ pub struct ChunkInfo {
 
 impl JobHandle {
     /// The job's id.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert_eq!(out.id().len(), 36);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> String {
         self.job.id.to_string()
     }
 
     /// The name of the function that it runs.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert!(!out.label().is_empty());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn label(&self) -> &'static str {
         self.job.spec.function.label
     }
 
     /// Whether it has ended, well or not.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert!(out.ready());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn ready(&self) -> bool {
         self.job.lock().ended.is_some()
     }
 
     /// Whether it has ended with every element well.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert!(out.successful());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn successful(&self) -> bool {
         let state = self.job.lock();
@@ -84,6 +114,13 @@ impl JobHandle {
     }
 
     /// Waits until it has ended, at most for `timeout`; false when it has not.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert!(out.wait(None));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
         self.job.wait(timeout)
@@ -94,6 +131,13 @@ impl JobHandle {
     ///
     /// # Errors
     /// When the job could not be run to its end. Elements that failed are no error here; see `get`.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.wait_interactive()?;
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn wait_interactive(&self) -> Result<()> {
         progress::show(self)?;
         match self.job.lock().ended.clone() {
@@ -103,6 +147,14 @@ impl JobHandle {
     }
 
     /// How far it is.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert_eq!((out.progress().chunks_done, out.progress().elements_done), (2, 10));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn progress(&self) -> Progress {
         let state = self.job.lock();
@@ -118,18 +170,41 @@ impl JobHandle {
 
     /// Ends it: queued chunks are dropped, running ones are given a moment and then ended with their worker.
     /// Elements that are done keep their values.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.abort();
+    /// assert!(out.ready());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn abort(&self) {
         self.session.cancel(&self.job);
         self.job.end(Ended::Failed(Error::Aborted));
     }
 
     /// Time since it was submitted.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// println!("running for {:?}", out.elapsed());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Instant::now().duration_since(self.job.submitted)
     }
 
     /// From submitting it to receiving its last result; while it runs, until now.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// println!("the total calculation time is: {:?}", out.wall_time());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn wall_time(&self) -> Duration {
         let state = self.job.lock();
@@ -143,6 +218,14 @@ impl JobHandle {
     }
 
     /// The time that its chunks took on the engines, all together: what one engine would have needed.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert!(!out.serial_time().is_zero());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn serial_time(&self) -> Duration {
         let state = self.job.lock();
@@ -151,6 +234,14 @@ impl JobHandle {
     }
 
     /// [`serial_time`](Self::serial_time) over [`wall_time`](Self::wall_time).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert!(out.speedup() > 0.0);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn speedup(&self) -> f64 {
         let wall = self.wall_time().as_secs_f64();
@@ -158,6 +249,14 @@ impl JobHandle {
     }
 
     /// Every chunk that was run, retries included, in order; readable while the job runs.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert_eq!(out.chunks()[1].element_first, 5);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn chunks(&self) -> Vec<ChunkInfo> {
         let mut chunks = Vec::new();
@@ -185,6 +284,14 @@ impl JobHandle {
     }
 
     /// The failures so far, in the order in which they came.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert!(out.failures().is_empty());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn failures(&self) -> Vec<RemoteError> {
         self.job.lock().shown.clone()

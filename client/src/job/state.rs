@@ -63,7 +63,6 @@ pub(crate) struct State {
     pub(crate) attempts_lost: u64,
     pub(crate) ended: Option<Ended>,
     pub(crate) received_ns: u64,
-    pub(crate) reconnects: u64,
     parts: HashMap<(u64, u32), Vec<Bytes>>,
     wakers: Vec<Waker>,
 }
@@ -264,7 +263,6 @@ impl Job {
         let n = self.elements();
         let mut state = self.lock();
         state.parts.clear();
-        state.reconnects += 1;
         let gaps = state.coverage.gaps(n);
         let JobPlan::Balanced { chunksize: 1.. } = self.spec.plan else {
             return gaps.into_iter().map(|r| v1::Span { first: r.start, count: r.end - r.start }).collect();

@@ -31,6 +31,15 @@ impl<R> AsCompleted<R> {
     }
 
     /// Why the job ended before all elements were there, if it did.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// let mut values = out.as_completed();
+    /// assert_eq!(values.by_ref().count(), 10);
+    /// assert!(values.error().is_none());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()
@@ -100,6 +109,15 @@ impl<R> InOrder<R> {
     }
 
     /// Why the job ended before all elements were there, if it did.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// let mut values = out.iter();
+    /// assert_eq!(values.by_ref().count(), 10);
+    /// assert!(values.error().is_none());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.completed.error()

@@ -40,6 +40,13 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     ///
     /// # Errors
     /// [`Error::Remote`] with every element that failed; see [`results`](Self::results) for the values of the others.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert_eq!(out.get()?[..4], [0, 1, 4, 9]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get(&self) -> Result<Vec<R>> {
         self.handle.job.wait(None);
         values(&self.handle.job)
@@ -49,6 +56,13 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     ///
     /// # Errors
     /// [`Error::Timeout`], and as [`get`](Self::get).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert_eq!(out.get_timeout(std::time::Duration::from_secs(60))?.len(), 10);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<Vec<R>> {
         if !self.handle.job.wait(Some(timeout)) {
             return Err(Error::Timeout(timeout));
@@ -58,6 +72,13 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
 
     /// Waits until the job has ended: every element's value or error. After an abort the elements that were
     /// not run have an error that says so.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// assert!(out.results().iter().all(Result::is_ok));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn results(&self) -> Vec<std::result::Result<R, RemoteError>> {
         self.handle.job.wait(None);
@@ -65,12 +86,30 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     }
 
     /// The outcomes in order, each as soon as it is here.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// for value in out.iter() {
+    ///     println!("{}", value?);
+    /// }
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn iter(&self) -> InOrder<R> {
         InOrder::new(Arc::clone(&self.handle.job))
     }
 
     /// The outcomes with their indices, as they come.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// for (element, value) in out.as_completed() {
+    ///     println!("{element}: {}", value?);
+    /// }
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn as_completed(&self) -> AsCompleted<R> {
         AsCompleted::new(Arc::clone(&self.handle.job))

@@ -32,6 +32,13 @@ impl<T> AsyncResult<T> {
     ///
     /// # Errors
     /// What went wrong: in the function ([`Error::Remote`]), on the way there or back.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.direct_view(0).apply(|a: i64, b: i64| a * b, (5, 6));
+    /// assert_eq!(out.get()?, 30);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get(&self) -> Result<T> {
         self.handle.job.wait(None);
         (self.assemble)(&self.handle.job)
@@ -41,6 +48,13 @@ impl<T> AsyncResult<T> {
     ///
     /// # Errors
     /// [`Error::Timeout`], and as [`get`](Self::get).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.direct_view(0).apply(|a: i64, b: i64| a * b, (5, 6));
+    /// assert_eq!(out.get_timeout(std::time::Duration::from_secs(60))?, 30);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<T> {
         if !self.handle.job.wait(Some(timeout)) {
             return Err(Error::Timeout(timeout));

@@ -45,10 +45,10 @@ impl LoadBalancedView {
     /// Elements whose function fails are tried again, up to `retries` times, on another engine if one is free. (Engines and workers
     /// that are lost do not count: their chunks always move on, within the controller's limit.)
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// let lview = client.load_balanced_view().retries(3);
     /// # Ok(())
     /// # }
@@ -62,11 +62,11 @@ impl LoadBalancedView {
     /// The same view with a value that goes along: functions get a reference to it as their first argument. It is encoded once
     /// per call and sent once per worker.
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let weights = vec![0.5, 0.25];
     /// let out = client
     ///     .load_balanced_view()
@@ -82,11 +82,11 @@ impl LoadBalancedView {
 
     /// `f` of every item, in chunks of `chunksize` items ([`Auto`](crate::Auto) or a number). Returns at once.
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let out = client.load_balanced_view().map_async(|(a, b): (i64, i64)| a * b, [(5, 8), (6, 9)], Auto);
     /// for value in &out {
     ///     println!("{}", value?);
@@ -115,11 +115,11 @@ impl LoadBalancedView {
     /// # Errors
     /// As [`AsyncMapResult::get`].
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// assert_eq!(client.load_balanced_view().map_sync(|x: i32| x + 1, 0..3, Auto)?, [1, 2, 3]);
     /// # Ok(())
     /// # }
@@ -141,11 +141,11 @@ impl LoadBalancedView {
     /// As [`map_async`](Self::map_async), for a function that can fail: an `Err` is a failure of its element, which `retries` tries
     /// again and `get` reports; the other elements keep their values.
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let lview = client.load_balanced_view().retries(1);
     /// let out = lview.try_map_async(|s: String| s.parse::<f64>(), ["1.5".to_owned(), "x".to_owned()], Auto);
     /// assert!(out.get().unwrap_err().to_string().contains("invalid float literal"));
@@ -172,12 +172,12 @@ impl LoadBalancedView {
 
     /// `f` of every row of a two-dimensional array of numbers. Engines see rows as views of what arrived, without a copy.
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # use ndarray::Array2;
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let scenarios = Array2::<f64>::ones((5000, 3));
     /// let sums = client.load_balanced_view().map_rows(|row| row.sum(), &scenarios, 10).get()?;
     /// assert_eq!(sums[0], 3.0);
@@ -203,11 +203,11 @@ impl LoadBalancedView {
 
     /// `f(arguments…)` on whichever engine is free.
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::Client;
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// assert_eq!(client.load_balanced_view().apply(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
     /// # Ok(())
     /// # }
@@ -276,11 +276,11 @@ pub struct LoadBalancedWith<C> {
 impl<C: Value + Sync> LoadBalancedWith<C> {
     /// `f(&value, item)` of every item; otherwise as [`LoadBalancedView::map_async`].
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let out = client.load_balanced_view().with(3).map_async(|k: &i32, x: i32| k * x, 0..4, Auto);
     /// assert_eq!(out.get()?, [0, 3, 6, 9]);
     /// # Ok(())
@@ -307,11 +307,11 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     /// # Errors
     /// As [`AsyncMapResult::get`].
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let out = client.load_balanced_view().with(3).map_sync(|k: &i32, x: i32| k * x, 0..4, Auto)?;
     /// assert_eq!(out, [0, 3, 6, 9]);
     /// # Ok(())
@@ -333,11 +333,11 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
 
     /// As [`map_async`](Self::map_async), for a function that can fail; see [`LoadBalancedView::try_map_async`].
     ///
-    /// ```no_run
+    /// ```
     /// # use phalanx::{Auto, Client};
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = Client::local(2)?;
+    /// # let client = Client::in_process(2)?;
     /// let least = client.load_balanced_view().with(2);
     /// let out = least.try_map_async(|min: &i32, x: i32| if x < *min { Err("too small") } else { Ok(x) }, 0..4, Auto);
     /// assert_eq!(out.results().iter().filter(|r| r.is_ok()).count(), 2);

@@ -61,10 +61,10 @@ impl<S: Shape> DirectView<S> {
     /// # Errors
     /// [`Error::NoEngines`], [`Error::UnknownEngine`].
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).targets()?, [0, 1]);
     /// # Ok(())
     /// # }
@@ -81,10 +81,10 @@ impl<S: Shape> DirectView<S> {
 
     /// The same view with a value that goes along: functions of `map` and `apply` get a reference to it first.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).with(10).map_sync(|k: &i32, x: i32| k * x, 0..4)?, [0, 10, 20, 30]);
     /// # Ok(())
     /// # }
@@ -95,10 +95,10 @@ impl<S: Shape> DirectView<S> {
 
     /// `f(arguments…)` on every engine.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).apply(|a: i64, b: i64| a * b, (5, 6)).get()?, [30, 30]);
     /// assert_eq!(client.direct_view(0).apply(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
     /// # Ok(())
@@ -119,10 +119,10 @@ impl<S: Shape> DirectView<S> {
     /// # Errors
     /// As [`AsyncResult::get`].
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).apply_sync(|| 2 + 2, ())?, [4, 4]);
     /// # Ok(())
     /// # }
@@ -138,10 +138,10 @@ impl<S: Shape> DirectView<S> {
 
     /// `f` of every item: each engine gets one block of neighbouring items.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// let out = client.direct_view(..).map_async(|x: f64| x * x, [1.0, 2.0, 3.0]);
     /// assert_eq!(out.get()?, [1.0, 4.0, 9.0]);
     /// # Ok(())
@@ -163,10 +163,10 @@ impl<S: Shape> DirectView<S> {
     /// # Errors
     /// As [`AsyncMapResult::get`].
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).map_sync(|(a, b)| a * b, [(5, 8), (6, 9)])?, [40, 54]);
     /// # Ok(())
     /// # }
@@ -182,10 +182,10 @@ impl<S: Shape> DirectView<S> {
 
     /// Runs `f` on every engine with its namespace: names set there stay for later calls.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// # let dview = client.direct_view(..);
     /// dview.push("k", &3.0).get()?;
     /// dview.execute(|ns| { let k = *ns.at::<f64>("k"); ns.set("k2", k * k); }).get()?;
@@ -204,10 +204,10 @@ impl<S: Shape> DirectView<S> {
 
     /// As [`execute`](Self::execute), for a function that can fail: an `Err` is the engine's error.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// let out = client.direct_view(..).try_execute(|ns| ns.get::<f64>("nothing").map(|x| x + 1.0)).get();
     /// assert!(out.unwrap_err().to_string().contains("no value named \"nothing\""));
     /// # Ok(())
@@ -225,10 +225,10 @@ impl<S: Shape> DirectView<S> {
 
     /// Sets a name on every engine. The value is encoded once and sent to the controller once.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// client.direct_view(..).push("edges", &vec![0.0, 0.5, 1.0]).get()?;
     /// # Ok(())
     /// # }
@@ -241,10 +241,10 @@ impl<S: Shape> DirectView<S> {
 
     /// The values that a name has on the engines.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// # let dview = client.direct_view(..);
     /// dview.push("n", &7_u32).get()?;
     /// assert_eq!(dview.pull::<u32>("n").get()?, [7, 7]);
@@ -258,11 +258,11 @@ impl<S: Shape> DirectView<S> {
     /// Splits a list or array (along its first axis) over the engines: each gets one block under that name, a `Vec` or array like the whole.
     /// With n items over p engines the first n mod p engines get one item more.
     ///
-    /// ```no_run
+    /// ```
     /// # use ndarray::Array2;
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// # let dview = client.direct_view(..);
     /// dview.scatter("scenarios", &Array2::<f64>::ones((5000, 3))).get()?;
     /// dview.execute(|ns| {
@@ -284,11 +284,11 @@ impl<S: Shape> DirectView<S> {
 
     /// The values that a name has on the engines, joined in their order: what [`scatter`](Self::scatter) has split.
     ///
-    /// ```no_run
+    /// ```
     /// # use ndarray::Array1;
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// # let dview = client.direct_view(..);
     /// dview.scatter("x", &Array1::linspace(0.0, 1.0, 11)).get()?;
     /// assert_eq!(dview.gather::<Array1<f64>>("x").get()?[10], 1.0);
@@ -309,10 +309,10 @@ impl<S: Shape> DirectView<S> {
 
     /// The names that the engines' namespaces have.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// client.direct_view(0).push("a", &1).get()?;
     /// assert_eq!(client.direct_view(0).names().get()?, ["a"]);
     /// # Ok(())
@@ -325,10 +325,10 @@ impl<S: Shape> DirectView<S> {
 
     /// Forgets all names on the engines.
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// client.direct_view(..).clear().get()?;
     /// # Ok(())
     /// # }

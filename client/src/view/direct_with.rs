@@ -24,10 +24,10 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
 
     /// `f(&value, item)` of every item; otherwise as [`DirectView::map_async`].
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// let out = client.direct_view(..).with(2.0).map_async(|k: &f64, x: f64| k * x, [1.0, 2.0]);
     /// assert_eq!(out.get()?, [2.0, 4.0]);
     /// # Ok(())
@@ -49,10 +49,10 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
     /// # Errors
     /// As [`AsyncMapResult::get`].
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> phalanx::Result<()> {
     /// # phalanx::init();
-    /// # let client = phalanx::Client::local(2)?;
+    /// # let client = phalanx::Client::in_process(2)?;
     /// assert_eq!(client.direct_view(..).with(2).map_sync(|k: &i32, x: i32| k + x, 0..2)?, [2, 3]);
     /// # Ok(())
     /// # }

@@ -10,10 +10,10 @@ use crate::codec::{self, CodecError, Value};
 
 /// An engine's named values: what `push`, `scatter` and `execute` left there, for `pull`, `gather` and `execute`.
 ///
-/// ```no_run
+/// ```
 /// # fn main() -> phalanx::Result<()> {
 /// # phalanx::init();
-/// # let client = phalanx::Client::local(2)?;
+/// # let client = phalanx::Client::in_process(2)?;
 /// let dview = client.direct_view(..);
 /// dview.push("k", &2.5_f64).get()?;
 /// dview.execute(|ns| {
@@ -81,12 +81,31 @@ impl Namespace {
     }
 
     /// The id of the engine that this runs on.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.engine()
+    /// }).get()?;
+    /// assert_eq!(got, 0);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn engine(&self) -> u32 {
         self.engine
     }
 
     /// Sets a name, replacing what it held.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     ns.contains("k")
+    /// }).get()?;
+    /// assert!(got);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn set<T: Value>(&mut self, name: impl Into<String>, value: T) {
         let encode = |value: &dyn Any, out: &mut Vec<u8>| {
             codec::encode(value.downcast_ref::<T>().expect("stored together with its type"), out)
@@ -99,6 +118,15 @@ impl Namespace {
     ///
     /// # Errors
     /// [`NamespaceError::Missing`] or [`NamespaceError::Type`].
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.get::<f64>("missing").is_err()
+    /// }).get()?;
+    /// assert!(got);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get<T: Value>(&self, name: &str) -> Result<&T, NamespaceError> {
         let slot = self.values.get(name).ok_or_else(|| self.missing(name))?;
         slot.value.downcast_ref().ok_or_else(|| self.mistyped::<T>(name, slot.type_name))
@@ -108,6 +136,17 @@ impl Namespace {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     *ns.get_mut::<i32>("k").expect("set a line ago") += 1;
+    ///     *ns.at::<i32>("k")
+    /// }).get()?;
+    /// assert_eq!(got, 3);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn get_mut<T: Value>(&mut self, name: &str) -> Result<&mut T, NamespaceError> {
         self.get::<T>(name)?;
         let slot = self.values.get_mut(name).and_then(|slot| slot.value.downcast_mut());
@@ -118,6 +157,16 @@ impl Namespace {
     ///
     /// # Panics
     /// When it is missing or has another type; the caller's client sees a name or type error, not a panic.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     *ns.at::<i32>("k")
+    /// }).get()?;
+    /// assert_eq!(got, 2);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn at<T: Value>(&self, name: &str) -> &T {
         self.get(name).unwrap_or_else(|e| std::panic::panic_any(e))
@@ -127,6 +176,16 @@ impl Namespace {
     ///
     /// # Errors
     /// As [`get`](Self::get); the value then stays.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     ns.take::<i32>("k").expect("set a line ago")
+    /// }).get()?;
+    /// assert_eq!(got, 2);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn take<T: Value>(&mut self, name: &str) -> Result<T, NamespaceError> {
         self.get::<T>(name)?;
         let value = self.values.remove(name).and_then(|slot| slot.value.downcast().ok());
@@ -134,22 +193,62 @@ impl Namespace {
     }
 
     /// Forgets a name; false when there was none.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     ns.remove("k")
+    /// }).get()?;
+    /// assert!(got);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn remove(&mut self, name: &str) -> bool {
         self.values.remove(name).is_some()
     }
 
     /// Forgets all names.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     ns.clear();
+    ///     ns.contains("k")
+    /// }).get()?;
+    /// assert!(!got);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn clear(&mut self) {
         self.values.clear();
     }
 
     /// Whether something has that name.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.contains("missing")
+    /// }).get()?;
+    /// assert!(!got);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
     /// All names, in order.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let got = client.engine(0).execute(|ns| {
+    ///     ns.set("k", 2);
+    ///     ns.names().count()
+    /// }).get()?;
+    /// assert_eq!(got, 1);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
