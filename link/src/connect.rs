@@ -1,5 +1,6 @@
 //! Making the connection.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,16 +8,21 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use phalanx_profile::ConnectionFile;
-use tokio::net::UnixStream;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tokio::net::{TcpStream, UnixStream};
+use tonic::transport::{Channel, Endpoint};
 
 use crate::ConnectError;
+use crate::tls::{Accepted, Trust};
 
 /// How long one address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// HTTP/2 windows: bulk data is bounded by the queues behind it, not here.
 const STREAM_WINDOW_BYTES: u32 = 16 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+/// The largest HTTP/2 frame that we take: bulk data in fewer pieces.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
+/// Stands for the controller in HTTP/2's headers; nobody looks it up.
+const ORIGIN: &str = "http://controller.phalanx";
 
 /// A connection, and the way it took.
 #[derive(Debug, Clone)]
@@ -48,13 +54,13 @@ pub async fn connect(file: &ConnectionFile, host_id: &str) -> Result<Connected, 
     over_tls(file).await
 }
 
-fn tuned(endpoint: Endpoint) -> Endpoint {
-    endpoint
+fn endpoint() -> Endpoint {
+    Endpoint::from_static(ORIGIN)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_max_header_list_size(64 << 10)
         .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
 }
 
 async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
@@ -71,12 +77,9 @@ async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
         let target = target.clone();
         async move { UnixStream::connect(target).await.map(TokioIo::new) }
     });
-    let channel = tuned(Endpoint::from_static("http://controller.phalanx"))
-        .connect_with_connector(connector)
-        .await
-        .map_err(|e| ConnectError::Unreachable {
-            attempts: format!("\n  {}: {}", path.display(), chain(&e)),
-        })?;
+    let channel = endpoint().connect_with_connector(connector).await.map_err(|e| {
+        ConnectError::Unreachable { attempts: format!("\n  {}: {}", path.display(), chain(&e)) }
+    })?;
     Ok(Connected { channel, route: Route::Unix(path.to_owned()) })
 }
 
@@ -84,19 +87,17 @@ async fn over_tls(file: &ConnectionFile) -> Result<Connected, ConnectError> {
     if file.endpoints.tcp.is_empty() {
         return Err(ConnectError::NoAddress);
     }
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&file.ca_pem))
-        .identity(Identity::from_pem(&file.certificate_pem, &file.key_pem))
-        .domain_name(&file.server_name);
+    let trust = Trust::new(file).map_err(ConnectError::Certificates)?;
     let mut attempts = String::new();
     for address in &file.endpoints.tcp {
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))
-            .map_err(ConnectError::Certificates)?
-            .tls_config(tls.clone())
-            .map_err(ConnectError::Certificates)?;
-        match tuned(endpoint).connect().await {
+        let (trust, target) = (trust.clone(), address.clone());
+        let connector = tower::service_fn(move |_| {
+            let (trust, target) = (trust.clone(), target.clone());
+            async move { dial(&target, &trust).await.map(TokioIo::new) }
+        });
+        match endpoint().connect_with_connector(connector).await {
             Ok(channel) => return Ok(Connected { channel, route: Route::Tls(address.clone()) }),
-            Err(e) if is_about_trust(&chain(&e)) => {
+            Err(e) if is_about_trust(&e) => {
                 return Err(ConnectError::Untrusted { address: address.clone(), message: chain(&e) });
             }
             Err(e) => {
@@ -107,12 +108,26 @@ async fn over_tls(file: &ConnectionFile) -> Result<Connected, ConnectError> {
     Err(ConnectError::Unreachable { attempts })
 }
 
-fn is_about_trust(message: &str) -> bool {
-    ["certificate", "UnknownIssuer", "BadSignature", "handshake"].iter().any(|word| message.contains(word))
+async fn dial(address: &str, trust: &Trust) -> io::Result<Accepted> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    trust.shake_hands(stream).await
+}
+
+/// Whether one side did not accept the other's certificate, whatever else may be wrong with a connection.
+fn is_about_trust(e: &(dyn Error + 'static)) -> bool {
+    let tls = e.downcast_ref::<io::Error>().and_then(|e| e.get_ref()?.downcast_ref::<rustls::Error>());
+    match (tls, e.source()) {
+        (Some(tls), _) => {
+            matches!(tls, rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+        }
+        (None, Some(cause)) => is_about_trust(cause),
+        (None, None) => false,
+    }
 }
 
 /// An error with all its causes on one line.
-fn chain(e: &dyn std::error::Error) -> String {
+fn chain(e: &dyn Error) -> String {
     let mut text = e.to_string();
     let mut cause = e.source();
     while let Some(e) = cause {

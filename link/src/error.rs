@@ -50,5 +50,5 @@ pub enum ConnectError {
     },
     /// The file's certificates could not be read.
     #[error("the connection file's certificates cannot be used: {0}")]
-    Certificates(tonic::transport::Error),
+    Certificates(crate::TlsError),
 }

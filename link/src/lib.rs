@@ -3,6 +3,8 @@
 
 mod connect;
 mod error;
+mod tls;
 
 pub use connect::{Connected, Route, connect};
 pub use error::ConnectError;
+pub use tls::TlsError;

@@ -13,7 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::wire::Payload;
 use super::wire::reference_client::ReferenceClient;
-use super::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES, STREAM_WINDOW_BYTES};
+use super::{CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES, STREAM_WINDOW_BYTES};
 use crate::error::Error;
 use crate::process::own_executable;
 
@@ -51,7 +51,8 @@ impl Bare {
         });
         let endpoint = Endpoint::from_static("http://reference")
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX);
         let channel = runtime
             .block_on(endpoint.connect_with_connector(connector))
             .map_err(|e| Error::Reference(e.to_string()))?;

@@ -1,7 +1,10 @@
 //! What the controller does not do, and what it says then.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use phalanx_controller::{Controller, ControllerConfig};
-use phalanx_profile::{Profile, Role};
+use phalanx_profile::{ConnectionFile, Profile, Role};
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::client_event::Kind as Event;
 use phalanx_proto::v1::client_message::Kind as Say;
@@ -10,11 +13,17 @@ use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{ClientMessage, Draining, JobRefused, NodeMessage, Refusal, StatusRequest, Submit};
 use phalanx_proto::version::PROTOCOL_VERSION;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tonic::Code;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::Endpoint;
 
 use crate::node::{Node, register};
 use crate::peer::{Client, balanced, direct, hello, program, submission};
@@ -148,19 +157,30 @@ async fn without_a_certificate_nothing_can_be_called() {
     let world = World::start().await;
     let file = world.file(Role::Client);
     let address = world.controller.local_addr().unwrap();
-    let trusting = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&file.ca_pem))
-        .domain_name(&file.server_name);
-    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(trusting).unwrap();
-    // In TLS 1.3 the client learns that it was refused only when it reads.
-    if let Ok(channel) = endpoint.connect().await {
-        ClusterClient::new(channel).status(StatusRequest {}).await.unwrap_err();
-    }
+    let said = verdict_without_certificate(&file, address).await;
+    assert!(said.to_lowercase().contains("certificate"), "{said}");
     let plain = Endpoint::from_shared(format!("http://{address}")).unwrap();
     if let Ok(channel) = plain.connect().await {
         ClusterClient::new(channel).status(StatusRequest {}).await.unwrap_err();
     }
     world.must_be_alive().await;
+}
+
+/// What TLS says to somebody who trusts the controller, and shows nothing that it could trust. In TLS 1.3 that is
+/// heard only by reading on after the handshake.
+async fn verdict_without_certificate(file: &ConnectionFile, address: SocketAddr) -> String {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(file.ca_pem.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(file.server_name.clone()).unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let read = timeout(PATIENCE, stream.read_u8()).await.expect("an answer");
+    read.expect_err("the controller must not talk to it").to_string()
 }
 
 #[tokio::test]
