@@ -49,7 +49,10 @@ impl LocalCluster {
         let thread = std::thread::Builder::new()
             .name("phalanx-local".into())
             .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(run(profile, engines, workers, &tell, stopped)),
+                Ok(runtime) => runtime.block_on(async {
+                    phalanx_idle::watch();
+                    run(profile, engines, workers, &tell, stopped).await;
+                }),
                 Err(e) => drop(tell.send(Err(e.to_string()))),
             })
             .map_err(|e| wrong(&e))?;

@@ -133,6 +133,7 @@ impl Driver {
                 () = relief.told() => {}
                 () = at(wake) => {}
             }
+            phalanx_idle::noted();
             if let Some(deadline) = deadline {
                 self.clock.woke(deadline, Instant::now());
             }

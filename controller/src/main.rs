@@ -35,7 +35,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     raise_descriptor_limit();
     // One thread: a message passes from socket to socket without waking another core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(arguments, arguments.config()?))
+    runtime.block_on(async {
+        phalanx_idle::watch();
+        serve(arguments, arguments.config()?).await
+    })
 }
 
 /// Serves until a signal; a second one ends the process at once.

@@ -101,6 +101,7 @@ fn cache_dir() -> PathBuf {
 fn run(config: NodeConfig) -> Result<(), NodeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        phalanx_idle::watch();
         let (node, serving) = Node::new(config);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,6 +1,7 @@
 //! A job's state: written by the session's thread, read by the user's.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub(crate) struct Job {
     pub(crate) submitted_ns: u64,
     pub(crate) submitted: Instant,
     state: Mutex<State>,
+    /// Whether it has ended, for those who poll.
+    is_over: AtomicBool,
     /// Something came.
     arrived: Condvar,
     /// It has ended.
@@ -94,6 +97,7 @@ impl Job {
             submitted_ns: now_ns(),
             submitted: Instant::now(),
             state: Mutex::default(),
+            is_over: AtomicBool::new(false),
             arrived: Condvar::new(),
             ended: Condvar::new(),
         }
@@ -201,6 +205,7 @@ impl Job {
         if state.ended.is_none() {
             state.parts.clear();
             state.ended = Some(how);
+            self.is_over.store(true, Ordering::Release);
         }
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
@@ -224,17 +229,19 @@ impl Job {
 
     /// Waits until it has ended; false when `timeout` passes first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        let state = self.lock();
-        match timeout {
+        let is_over = || self.is_over.load(Ordering::Acquire).then_some(true);
+        phalanx_idle::wait(is_over, || match timeout {
             None => {
-                drop(self.ended.wait_while(state, |s| s.ended.is_none()));
+                drop(self.ended.wait_while(self.lock(), |s| s.ended.is_none()));
                 true
             }
-            Some(timeout) => match self.ended.wait_timeout_while(state, timeout, |s| s.ended.is_none()) {
-                Ok((state, _)) => state.ended.is_some(),
-                Err(e) => e.into_inner().0.ended.is_some(),
-            },
-        }
+            Some(timeout) => {
+                match self.ended.wait_timeout_while(self.lock(), timeout, |s| s.ended.is_none()) {
+                    Ok((state, _)) => state.ended.is_some(),
+                    Err(e) => e.into_inner().0.ended.is_some(),
+                }
+            }
+        })
     }
 
     /// Waits until more than `seen` runs are there, or it has ended, or for `timeout`.

@@ -62,7 +62,12 @@ pub(super) fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let io = Io { source, commands, jobs, engines };
-    std::thread::Builder::new().name("phalanx-client".into()).spawn(move || runtime.block_on(io.run(tell)))
+    std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
+        runtime.block_on(async {
+            phalanx_idle::watch();
+            io.run(tell).await;
+        });
+    })
 }
 
 impl Io {
@@ -203,6 +208,7 @@ impl Io {
 
     async fn serve(&mut self, mut link: Link) -> Over {
         loop {
+            phalanx_idle::noted();
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Close) => return Over::Closed,

@@ -1,5 +1,6 @@
 //! Reading the socket: frames become work, or take work away.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -66,8 +67,15 @@ impl Input {
 
     /// Reads what is there, waiting for it when `wait`, and does what it says.
     pub(crate) fn pump(&mut self, shared: &Shared, wait: bool) -> io::Result<Pumped> {
-        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        match receive(&self.socket, self.decoder.buffer(), flags) {
+        let (socket, decoder) = (&self.socket, RefCell::new(&mut self.decoder));
+        let read = |flags| receive(socket, decoder.borrow_mut().buffer(), flags);
+        let received = if wait {
+            let some = |read: &io::Result<usize>| !would_block(read);
+            phalanx_idle::wait(|| Some(read(RecvFlags::DONTWAIT)).filter(some), || read(RecvFlags::empty()))
+        } else {
+            read(RecvFlags::DONTWAIT)
+        };
+        match received {
             Ok(0) => return Ok(Pumped::Closed),
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Pumped::Nothing),
@@ -130,6 +138,10 @@ impl Input {
 fn give_back(shared: &Shared, returned: Vec<Chunks>) -> io::Result<()> {
     let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
     returned.into_iter().try_for_each(|chunks| output.send(&Frame::Returned(chunks)))
+}
+
+fn would_block(read: &io::Result<usize>) -> bool {
+    read.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Appends what can be read.

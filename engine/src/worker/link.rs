@@ -284,7 +284,7 @@ impl Life {
             }
             match from.read_buf(decoder.buffer()).await {
                 Ok(0) | Err(_) => return Ok(Served::Closed),
-                Ok(_) => {}
+                Ok(_) => phalanx_idle::noted(),
             }
         }
     }

@@ -1,0 +1,19 @@
+//! What waiting threads do before they sleep: they look, for a moment, whether what they wait for is there.
+//!
+//! A call passes through several processes, one after the other. Each of them would sleep until its turn comes, and waking a
+//! sleeping thread on a sleeping core costs more than all the work of a call. So a thread that was busy a moment ago polls for up
+//! to [`Window::MAX`] first, giving its core to whoever else wants it at every turn.
+//!
+//! Whether that pays off is learnt, as by the halt polling of hypervisors: threads whose news comes late, or whose core is
+//! wanted by others, go to sleep at once. An idle process uses no processor time.
+//!
+//! - [`watch`], [`noted`]: for a tokio runtime of one thread;
+//! - [`wait`]: for a thread that blocks.
+
+mod blocking;
+mod runtime;
+mod window;
+
+pub use blocking::wait;
+pub use runtime::{noted, watch};
+pub use window::Window;

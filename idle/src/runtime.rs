@@ -1,0 +1,81 @@
+//! For tokio runtimes of one thread.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+use crate::Window;
+
+/// What the thread's other tasks tell the watching one.
+#[derive(Debug, Default)]
+struct News {
+    count: AtomicU64,
+    asleep: AtomicBool,
+    wake: Notify,
+}
+
+thread_local! {
+    static NEWS: RefCell<Option<Arc<News>>> = const { RefCell::new(None) };
+}
+
+/// From now on this thread's runtime polls for a moment, whenever something was [`noted`], before it sleeps. To be called in a
+/// runtime of one thread.
+pub fn watch() {
+    let news = Arc::new(News::default());
+    NEWS.set(Some(Arc::clone(&news)));
+    tokio::spawn(keep_watch(news));
+}
+
+/// Something came that may be followed by more: a message of a peer, a wish of the user.
+pub fn noted() {
+    NEWS.with_borrow(|news| {
+        let Some(news) = news else { return };
+        news.count.fetch_add(1, Ordering::Relaxed);
+        if news.asleep.swap(false, Ordering::Relaxed) {
+            news.wake.notify_one();
+        }
+    });
+}
+
+async fn keep_watch(news: Arc<News>) {
+    let mut window = Window::default();
+    let mut last = Instant::now();
+    loop {
+        news.asleep.store(true, Ordering::Relaxed);
+        news.wake.notified().await;
+        loop {
+            let now = Instant::now();
+            window.came_after(now - last);
+            last = now;
+            if !poll(&mut window, &news).await {
+                break;
+            }
+        }
+    }
+}
+
+/// Polls; whether something was noted.
+async fn poll(window: &mut Window, news: &News) -> bool {
+    let seen = news.count.load(Ordering::Relaxed);
+    let started = Instant::now();
+    let mut now = started;
+    while now - started < window.len() {
+        // The runtime looks at its sockets and runs the other tasks; then the other threads have their turn.
+        yield_now().await;
+        if news.count.load(Ordering::Relaxed) != seen {
+            return true;
+        }
+        let before = Instant::now();
+        thread::yield_now();
+        now = Instant::now();
+        if now - before > Window::TURN_MAX {
+            window.crowded();
+        }
+    }
+    false
+}
