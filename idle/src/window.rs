@@ -29,13 +29,14 @@ pub struct Window {
 const LEN_MIN: Duration = Duration::from_micros(10);
 /// How long a crowded core is left to the others, at first and at most.
 const CROWDED_MIN: Duration = Duration::from_millis(10);
-const CROWDED_MAX: Duration = Duration::from_secs(1);
+const CROWDED_MAX: Duration = Duration::from_millis(500);
 
 impl Window {
     /// The longest poll: about two calls from end to end.
     pub const MAX: Duration = Duration::from_micros(200);
-    /// A thread that gives its core away for one turn and waits longer than this to have it back shares it with real work.
-    pub const TURN_MAX: Duration = Duration::from_micros(100);
+    /// A thread that gives its core away for one turn and waits longer than this to have it back shares it with real work,
+    /// not with others that poll.
+    pub const TURN_MAX: Duration = Duration::from_millis(1);
 
     /// How long to poll now.
     #[must_use]

@@ -30,8 +30,8 @@ impl Default for Config {
             crash_limit: 3,
             window_chunks_max: 4_096,
             window_work: Duration::from_millis(2),
-            auto_chunk_work: Duration::from_millis(1),
-            auto_chunk_work_min: Duration::from_micros(100),
+            auto_chunk_work: Duration::from_millis(4),
+            auto_chunk_work_min: Duration::from_micros(200),
             jobs_max: 100_000,
             engines_max: 65_536,
         }

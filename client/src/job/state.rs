@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use phalanx_proto::block::{block_index, block_range, chunk_count};
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
@@ -130,7 +130,7 @@ impl Job {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A part of a large result.
@@ -230,27 +230,22 @@ impl Job {
     /// Waits until it has ended; false when `timeout` passes first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let is_over = || self.is_over.load(Ordering::Acquire).then_some(true);
-        phalanx_idle::wait(is_over, || match timeout {
-            None => {
-                drop(self.ended.wait_while(self.lock(), |s| s.ended.is_none()));
-                true
+        phalanx_idle::wait(is_over, || {
+            let (mut state, running) = (self.lock(), |s: &mut State| s.ended.is_none());
+            match timeout {
+                None => drop(self.ended.wait_while(&mut state, running)),
+                Some(timeout) => drop(self.ended.wait_while_for(&mut state, running, timeout)),
             }
-            Some(timeout) => {
-                match self.ended.wait_timeout_while(self.lock(), timeout, |s| s.ended.is_none()) {
-                    Ok((state, _)) => state.ended.is_some(),
-                    Err(e) => e.into_inner().0.ended.is_some(),
-                }
-            }
+            state.ended.is_some()
         })
     }
 
     /// Waits until more than `seen` runs are there, or it has ended, or for `timeout`.
     pub(crate) fn wait_for_more(&self, seen: usize, timeout: Duration) -> MutexGuard<'_, State> {
         let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= seen;
-        match self.arrived.wait_timeout_while(self.lock(), timeout, waiting) {
-            Ok((state, _)) => state,
-            Err(e) => e.into_inner().0,
-        }
+        let mut state = self.lock();
+        let _ = self.arrived.wait_while_for(&mut state, waiting, timeout);
+        state
     }
 
     /// Whether it has ended; else `waker` is woken at the next news.
