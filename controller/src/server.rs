@@ -10,6 +10,7 @@
 
 mod accept;
 mod connection;
+mod sessions;
 mod tls;
 
 use std::future::Future;
@@ -27,6 +28,8 @@ use tonic::transport::Server;
 
 use crate::service::{ClusterService, NodesService, Shared};
 pub(crate) use connection::{Caller, Connection};
+pub(crate) use sessions::Sessions;
+use sessions::WithSessions;
 pub use tls::TlsError;
 pub(crate) use tls::acceptor;
 use tokio_rustls::TlsAcceptor;
@@ -57,18 +60,19 @@ pub(crate) async fn serve(
     if let Some((listener, tls)) = tcp {
         accepting.push(tokio::spawn(accept::tcp(listener, tls, connections)));
     }
-    let nodes = NodesServer::new(NodesService::new(Arc::clone(&shared)));
-    let cluster = ClusterServer::new(ClusterService(shared));
+    let nodes = Arc::new(NodesService::new(Arc::clone(&shared)));
+    let cluster = Arc::new(ClusterService(shared));
+    let nodes_calls = NodesServer::from_arc(Arc::clone(&nodes)).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let cluster_calls =
+        ClusterServer::from_arc(Arc::clone(&cluster)).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADERS_BYTES_MAX)
-        .add_service(
-            cluster.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(usize::MAX),
-        )
-        .add_service(nodes.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(usize::MAX))
+        .add_service(WithSessions::new(cluster_calls, cluster))
+        .add_service(WithSessions::new(nodes_calls, nodes))
         .serve_with_incoming_shutdown(
             ReceiverStream::new(incoming).map(Ok::<Connection, std::io::Error>),
             async {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use phalanx_profile::Role;
-use tonic::{Request, Status};
+use tonic::Status;
 
 use crate::inbox::Inbox;
 use crate::outbox::{Marks, Relief};
@@ -56,8 +56,8 @@ impl Shared {
 
 /// Whether the caller may use the service for `role`.
 #[allow(clippy::result_large_err, reason = "tonic's services return Status")]
-fn admit<T>(request: &Request<T>, role: Role) -> Result<(), Status> {
-    match request.extensions().get::<Caller>() {
+fn admit(caller: &tonic::Extensions, role: Role) -> Result<(), Status> {
+    match caller.get::<Caller>() {
         Some(Caller::Local) => Ok(()),
         Some(Caller::Remote(found)) if *found == role => Ok(()),
         Some(Caller::Remote(found)) => Err(Status::permission_denied(format!(

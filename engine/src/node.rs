@@ -4,17 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phalanx_link::ConnectError;
+use phalanx_link::{ConnectError, NODE_SESSION};
 use phalanx_profile::{ConnectionError, ConnectionFile, Role};
 use phalanx_programs::{Store, StoreError};
 use phalanx_proto::host;
-use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::{self, Refusal, node_command, node_message::Kind, nodes_client::NodesClient};
+use phalanx_proto::stream::Incoming;
+use phalanx_proto::v1::{self, Refusal, node_command, node_message::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION, target};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 
 use crate::config::{Connection, NodeConfig};
 use crate::heartbeat::Heartbeat;
@@ -153,14 +152,12 @@ async fn serve(
     };
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await?;
-    let mut client = NodesClient::new(connected.channel.clone())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES_MAX);
     let register = message(Kind::Register(registration(config.engines, wanted, &host_id)));
     outbound.send(register).await.map_err(|_| NodeError::Lost("before it began".to_owned()))?;
-    let reply = client.session(ReceiverStream::new(messages)).await.map_err(|e| refused_or_lost(&e))?;
-    let mut commands = reply.into_inner();
+    let messages = ReceiverStream::new(messages);
+    let session = phalanx_link::open_session(connected.channel.clone(), NODE_SESSION, messages);
+    let mut commands = session.await.map_err(|e| refused_or_lost(&e))?;
     let registered = await_registered(&mut commands).await?;
     tracing::info!(engines = ?registered.engines, "registered with the controller");
     wanted.clone_from(&registered.engines);
@@ -190,7 +187,7 @@ async fn serve(
 /// The session's loop.
 async fn attend(
     mut session: Session,
-    mut commands: Streaming<v1::NodeCommand>,
+    mut commands: Incoming<v1::NodeCommand>,
     mut events: mpsc::Receiver<Event>,
     outbound: &mpsc::Sender<v1::NodeMessage>,
     heartbeat: &Heartbeat,
@@ -244,7 +241,7 @@ fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
     v1::Register { peer: Some(peer), engines, wanted: wanted.to_vec(), target: target() }
 }
 
-async fn await_registered(commands: &mut Streaming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {
+async fn await_registered(commands: &mut Incoming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {
     let first = commands.message().await.map_err(|e| refused_or_lost(&e))?;
     match first.and_then(|c| c.kind) {
         Some(node_command::Kind::Registered(registered)) => Ok(registered),

@@ -3,8 +3,10 @@
 
 mod connect;
 mod error;
+mod session;
 mod tls;
 
 pub use connect::{Connected, Route, connect};
 pub use error::ConnectError;
+pub use session::{CLIENT_SESSION, NODE_SESSION, open_session};
 pub use tls::TlsError;

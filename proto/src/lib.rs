@@ -4,6 +4,7 @@
 //! - [`block`]: the one block split that every splitter of the project uses;
 //! - [`limits`] and [`version`]: the bounds both sides of a connection agree on;
 //! - [`frames`]: the link between an engine daemon and its workers;
+//! - [`stream`]: the sessions' messages on HTTP/2 (feature `grpc`);
 //! - [`v1`]: the generated gRPC messages and services (feature `grpc`).
 
 pub mod block;
@@ -15,6 +16,8 @@ pub mod ids;
 pub mod limits;
 #[cfg(feature = "grpc")]
 pub mod lost;
+#[cfg(feature = "grpc")]
+pub mod stream;
 pub mod version;
 
 /// Generated from `proto/phalanx/v1/phalanx.proto`.

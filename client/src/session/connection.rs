@@ -6,13 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use phalanx_link::CLIENT_SESSION;
 use phalanx_proto::host;
-use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind, cluster_client::ClusterClient};
+use phalanx_proto::stream::Incoming;
+use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::upload::{self, Outgoing};
@@ -39,7 +39,7 @@ struct Io {
 /// An established session.
 struct Link {
     outgoing: Outgoing,
-    events: Streaming<ClientEvent>,
+    events: Incoming<ClientEvent>,
     channel: Channel,
 }
 
@@ -121,9 +121,6 @@ impl Io {
         let host_id = host::id();
         let connected =
             phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-        let mut client = ClusterClient::new(connected.channel.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
         let peer = v1::Peer {
             protocol: PROTOCOL_VERSION,
@@ -134,8 +131,9 @@ impl Io {
         };
         let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
         outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
-        let reply = client.session(ReceiverStream::new(messages)).await.map_err(|e| status(&e))?;
-        let mut events = reply.into_inner();
+        let messages = ReceiverStream::new(messages);
+        let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
+        let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
         match events.message().await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
             Some(Kind::Welcome(welcome)) => self.engines.reset(welcome.engines),
             Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),

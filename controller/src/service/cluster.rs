@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::ClientId;
+use phalanx_proto::stream::Incoming;
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
@@ -18,6 +19,7 @@ use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
 use crate::parse::{ProgramInfo, parse_client, parse_hello};
 use crate::programs::{Upload, UploadError};
+use crate::server::Sessions;
 
 /// The service `phalanx.v1.Cluster`.
 #[derive(Debug)]
@@ -27,24 +29,16 @@ pub(crate) struct ClusterService(pub(crate) Arc<Shared>);
 impl Cluster for ClusterService {
     type SessionStream = OutboxStream<ClientEvent>;
 
-    async fn session(
-        &self,
-        request: Request<Streaming<ClientMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        admit(&request, Role::Client)?;
-        let client = ClientId(self.0.next_session());
-        let relief = Arc::clone(&self.0.relief);
-        let (sender, stream) = outbox(PeerId::Client(client), self.0.client_marks, relief);
-        let reading = read_client(Arc::clone(&self.0), client, request.into_inner(), sender.clone());
-        sender.set_reader(session::spawn(reading));
-        Ok(Response::new(stream))
+    /// Sessions are begun by [`Sessions::begin`], before a call comes here.
+    async fn session(&self, _: Request<Streaming<ClientMessage>>) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::unimplemented("a session that was not begun"))
     }
 
     async fn upload_program(
         &self,
         request: Request<Streaming<ProgramPiece>>,
     ) -> Result<Response<ProgramStored>, Status> {
-        admit(&request, Role::Client)?;
+        admit(request.extensions(), Role::Client)?;
         let mut pieces = request.into_inner();
         let first =
             pieces.message().await?.ok_or_else(|| Status::invalid_argument("an upload of no pieces"))?;
@@ -59,7 +53,7 @@ impl Cluster for ClusterService {
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
-        admit(&request, Role::Client)?;
+        admit(request.extensions(), Role::Client)?;
         let (reply, answer) = oneshot::channel();
         self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
@@ -67,10 +61,30 @@ impl Cluster for ClusterService {
     }
 }
 
+impl Sessions for ClusterService {
+    const PATH: &'static str = "/phalanx.v1.Cluster/Session";
+    type In = ClientMessage;
+    type Out = ClientEvent;
+
+    fn begin(
+        self: Arc<Self>,
+        request: &http::Request<()>,
+        inbound: Incoming<ClientMessage>,
+    ) -> Result<OutboxStream<ClientEvent>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let client = ClientId(self.0.next_session());
+        let relief = Arc::clone(&self.0.relief);
+        let (sender, stream) = outbox(PeerId::Client(client), self.0.client_marks, relief);
+        let reading = read_client(Arc::clone(&self.0), client, inbound, sender.clone());
+        sender.set_reader(session::spawn(reading));
+        Ok(stream)
+    }
+}
+
 async fn read_client(
     shared: Arc<Shared>,
     client: ClientId,
-    mut inbound: Streaming<ClientMessage>,
+    mut inbound: Incoming<ClientMessage>,
     outbox: Outbox<ClientEvent>,
 ) {
     let end = follow(&shared, client, &mut inbound, &outbox).await;
@@ -92,7 +106,7 @@ async fn read_client(
 async fn follow(
     shared: &Shared,
     client: ClientId,
-    inbound: &mut Streaming<ClientMessage>,
+    inbound: &mut Incoming<ClientMessage>,
     outbox: &Outbox<ClientEvent>,
 ) -> End {
     let joined = async {

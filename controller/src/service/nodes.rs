@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::NodeId;
+use phalanx_proto::stream::Incoming;
 use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::nodes_server::Nodes;
 use phalanx_proto::v1::{Beat, BeatAck, NodeCommand, NodeMessage, ProgramPiece, ProgramRequest};
@@ -17,6 +18,7 @@ use super::{Shared, admit};
 use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
 use crate::parse::{parse_hash, parse_node, parse_registration};
+use crate::server::Sessions;
 
 /// Programs that are sent at the same time; further nodes wait their turn.
 const FETCHES_MAX: usize = 32;
@@ -42,24 +44,16 @@ impl Nodes for NodesService {
     type HeartbeatStream = ReceiverStream<Result<BeatAck, Status>>;
     type FetchProgramStream = ReceiverStream<Result<ProgramPiece, Status>>;
 
-    async fn session(
-        &self,
-        request: Request<Streaming<NodeMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        admit(&request, Role::Engine)?;
-        let node = NodeId(self.shared.next_session());
-        let relief = Arc::clone(&self.shared.relief);
-        let (sender, stream) = outbox(PeerId::Node(node), self.shared.node_marks, relief);
-        let reading = read_node(Arc::clone(&self.shared), node, request.into_inner(), sender.clone());
-        sender.set_reader(session::spawn(reading));
-        Ok(Response::new(stream))
+    /// Sessions are begun by [`Sessions::begin`], before a call comes here.
+    async fn session(&self, _: Request<Streaming<NodeMessage>>) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::unimplemented("a session that was not begun"))
     }
 
     async fn heartbeat(
         &self,
         request: Request<Streaming<Beat>>,
     ) -> Result<Response<Self::HeartbeatStream>, Status> {
-        admit(&request, Role::Engine)?;
+        admit(request.extensions(), Role::Engine)?;
         let (acks, stream) = mpsc::channel(ACKS_MAX);
         tokio::spawn(answer_beats(Arc::clone(&self.shared), request.into_inner(), acks));
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -69,7 +63,7 @@ impl Nodes for NodesService {
         &self,
         request: Request<ProgramRequest>,
     ) -> Result<Response<Self::FetchProgramStream>, Status> {
-        admit(&request, Role::Engine)?;
+        admit(request.extensions(), Role::Engine)?;
         let hash = parse_hash(&request.get_ref().hash).map_err(|r| Status::invalid_argument(r.message))?;
         let found = self.shared.library.find(hash).await;
         let path = found.map_err(|e| Status::not_found(e.to_string()))?;
@@ -80,10 +74,30 @@ impl Nodes for NodesService {
     }
 }
 
+impl Sessions for NodesService {
+    const PATH: &'static str = "/phalanx.v1.Nodes/Session";
+    type In = NodeMessage;
+    type Out = NodeCommand;
+
+    fn begin(
+        self: Arc<Self>,
+        request: &http::Request<()>,
+        inbound: Incoming<NodeMessage>,
+    ) -> Result<OutboxStream<NodeCommand>, Status> {
+        admit(request.extensions(), Role::Engine)?;
+        let node = NodeId(self.shared.next_session());
+        let relief = Arc::clone(&self.shared.relief);
+        let (sender, stream) = outbox(PeerId::Node(node), self.shared.node_marks, relief);
+        let reading = read_node(Arc::clone(&self.shared), node, inbound, sender.clone());
+        sender.set_reader(session::spawn(reading));
+        Ok(stream)
+    }
+}
+
 async fn read_node(
     shared: Arc<Shared>,
     node: NodeId,
-    mut inbound: Streaming<NodeMessage>,
+    mut inbound: Incoming<NodeMessage>,
     outbox: Outbox<NodeCommand>,
 ) {
     let end = follow(&shared, node, &mut inbound, &outbox).await;
@@ -103,7 +117,7 @@ async fn read_node(
 async fn follow(
     shared: &Shared,
     node: NodeId,
-    inbound: &mut Streaming<NodeMessage>,
+    inbound: &mut Incoming<NodeMessage>,
     outbox: &Outbox<NodeCommand>,
 ) -> End {
     let joined = async {

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
+use phalanx_proto::stream::Incoming;
 use phalanx_proto::v1::Refusal;
-use tonic::{Code, Status, Streaming};
+use prost::Message;
+use tonic::{Code, Status};
 
 use crate::inbox::{Closed, Event, Inbox};
 use crate::parse::Refused;
@@ -34,7 +36,7 @@ impl From<Closed> for End {
 }
 
 /// The first message of a session.
-pub(super) async fn greeting<M>(inbound: &mut Streaming<M>) -> Result<M, End> {
+pub(super) async fn greeting<M: Message + Default>(inbound: &mut Incoming<M>) -> Result<M, End> {
     match tokio::time::timeout(GREETING_TIMEOUT, inbound.message()).await {
         Ok(message) => next(message),
         Err(_) => {
@@ -46,12 +48,13 @@ pub(super) async fn greeting<M>(inbound: &mut Streaming<M>) -> Result<M, End> {
 
 /// Parses and queues messages until the session ends; says how it did.
 pub(super) async fn read<M, S, F>(
-    inbound: &mut Streaming<M>,
+    inbound: &mut Incoming<M>,
     inbox: &Inbox,
     parse: fn(M) -> Result<S, Refused>,
     event: F,
 ) -> End
 where
+    M: Message + Default,
     F: Fn(S) -> Event,
 {
     let mut step = async || -> Result<(), End> {
@@ -70,7 +73,7 @@ fn next<M>(message: Result<Option<M>, Status>) -> Result<M, End> {
     match message {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(End::Gone("it closed its session".to_owned())),
-        // tonic's words for a message that is too large, and for one that cannot be decoded.
+        // The words for a message that is too large, and for one that cannot be decoded.
         Err(status) if matches!(status.code(), Code::OutOfRange | Code::Internal) && is_decoding(&status) => {
             Err(Refused::malformed(status.message()).into())
         }

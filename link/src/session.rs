@@ -1,0 +1,47 @@
+//! Opening a session: a stream of messages each way.
+
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::stream::{self, Incoming, Outgoing};
+use prost::Message;
+use tokio_stream::{Stream, StreamExt};
+use tonic::body::Body;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tower::ServiceExt;
+
+/// Where a client's session is opened, its messages being `ClientMessage` and `ClientEvent`.
+pub const CLIENT_SESSION: &str = "/phalanx.v1.Cluster/Session";
+/// Where a node's session is opened, its messages being `NodeMessage` and `NodeCommand`.
+pub const NODE_SESSION: &str = "/phalanx.v1.Nodes/Session";
+
+/// Opens a session that sends `messages`; what comes back.
+///
+/// # Errors
+/// The controller's status when it refuses the session, or what broke the connection.
+pub async fn open_session<M, R>(
+    channel: Channel,
+    path: &'static str,
+    messages: impl Stream<Item = M> + Unpin + Send + 'static,
+) -> Result<Incoming<R>, Status>
+where
+    M: Message + 'static,
+    R: Message + Default,
+{
+    let mut request = Request::new(Body::new(Outgoing::request(messages.map(Ok::<M, Status>))));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(path);
+    request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(stream::CONTENT_TYPE));
+    let response = channel.oneshot(request).await.map_err(|e| Status::from_error(e.into()))?;
+    // A refusal at once is a response of headers only.
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() != Code::Ok => return Err(status),
+        _ if response.status() != StatusCode::OK => {
+            return Err(Status::unknown(format!("the controller answered with HTTP's {}", response.status())));
+        }
+        _ => {}
+    }
+    Ok(Incoming::new(response.into_body(), MESSAGE_BYTES_MAX))
+}
