@@ -39,7 +39,10 @@ where
     match Status::from_header_map(response.headers()) {
         Some(status) if status.code() != Code::Ok => return Err(status),
         _ if response.status() != StatusCode::OK => {
-            return Err(Status::unknown(format!("the controller answered with HTTP's {}", response.status())));
+            return Err(Status::unknown(format!(
+                "the controller answered with HTTP's {}",
+                response.status()
+            )));
         }
         _ => {}
     }

@@ -13,7 +13,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::wire::Payload;
 use super::wire::reference_client::ReferenceClient;
-use super::{CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES, STREAM_WINDOW_BYTES};
+use super::{
+    CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES, STREAM_WINDOW_BYTES,
+};
 use crate::error::Error;
 use crate::process::own_executable;
 

@@ -91,7 +91,9 @@ pub struct Elements {
 
 impl ElementsBuilder {
     pub(crate) fn with_capacity(values: usize) -> Self {
-        Self { data: Vec::with_capacity(values.saturating_mul(8).min(1 << 30)), lens: Lens::default() }
+        let mut data = Vec::new();
+        super::room::reserve(&mut data, values.saturating_mul(8).min(1 << 30));
+        Self { data, lens: Lens::default() }
     }
 
     /// Adds a value.

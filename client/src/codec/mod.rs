@@ -7,6 +7,7 @@
 
 mod elements;
 mod raw;
+mod room;
 
 use std::any::Any;
 
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub(crate) use elements::{Elements, ElementsBuilder, Lens, Slots};
 pub use raw::Number;
 pub(crate) use raw::{join, put_header, vector};
+pub(crate) use room::reserve;
 
 /// No value decodes to more than this, whatever its bytes claim.
 const DECODED_BYTES_MAX: usize = 64 << 30;

@@ -6,6 +6,8 @@ use bytemuck::Pod;
 use bytes::Bytes;
 use ndarray::{Array, Dimension, Ix0, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn};
 
+use super::room;
+
 #[cfg(not(target_endian = "little"))]
 compile_error!("numbers travel as they lie in memory, which must be little-endian");
 
@@ -27,7 +29,7 @@ pub(super) fn encode(value: &dyn Any, out: &mut Vec<u8>) -> bool {
     macro_rules! each {
         ($($t:ty),*) => { $(
             if let Some(v) = value.downcast_ref::<Vec<$t>>() {
-                out.extend_from_slice(bytemuck::cast_slice(v));
+                put_numbers(v, out);
                 return true;
             }
             if encode_array::<$t>(value, out) { return true; }
@@ -98,9 +100,16 @@ fn encode_array<N: Number>(value: &dyn Any, out: &mut Vec<u8>) -> bool {
 fn put_array<N: Number, D: Dimension>(a: &Array<N, D>, out: &mut Vec<u8>) {
     put_header(a.shape(), out);
     match a.as_slice() {
-        Some(slice) => out.extend_from_slice(bytemuck::cast_slice(slice)),
+        Some(numbers) => put_numbers(numbers, out),
         None => a.iter().for_each(|x| out.extend_from_slice(bytemuck::bytes_of(x))),
     }
+}
+
+/// Numbers as they lie in memory.
+fn put_numbers<N: Number>(numbers: &[N], out: &mut Vec<u8>) {
+    let bytes = bytemuck::cast_slice(numbers);
+    room::reserve(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// The header of an array: its number of axes, then their lengths.
@@ -178,7 +187,7 @@ fn joined_numbers<N: Number>(values: &[&[Bytes]], header: usize) -> Result<Vec<N
     if !bytes.is_multiple_of(size_of::<N>()) {
         return Err(format!("not a multiple of {}", size_of::<N>()));
     }
-    let mut numbers: Vec<N> = bytemuck::allocation::zeroed_vec(bytes / size_of::<N>());
+    let mut numbers: Vec<N> = room::zeroed(bytes / size_of::<N>());
     let mut room = bytemuck::cast_slice_mut::<N, u8>(&mut numbers);
     for value in values {
         let mut skip = header;
@@ -226,7 +235,7 @@ pub(crate) fn vector<N: Number>(bytes: &[u8]) -> Result<Vec<N>, String> {
     if !bytes.len().is_multiple_of(size) {
         return Err(format!("not a multiple of {size}"));
     }
-    let mut v: Vec<N> = bytemuck::allocation::zeroed_vec(bytes.len() / size);
+    let mut v: Vec<N> = room::zeroed(bytes.len() / size);
     bytemuck::cast_slice_mut::<N, u8>(&mut v).copy_from_slice(bytes);
     Ok(v)
 }

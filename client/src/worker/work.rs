@@ -80,7 +80,12 @@ impl Payload {
     pub(crate) fn whole(&self) -> &Bytes {
         self.whole.get_or_init(|| match self.parts.as_slice() {
             [one] => one.clone(),
-            many => many.concat().into(),
+            many => {
+                let mut whole = Vec::new();
+                codec::reserve(&mut whole, many.iter().map(Bytes::len).sum());
+                many.iter().for_each(|part| whole.extend_from_slice(part));
+                whole.into()
+            }
         })
     }
 }

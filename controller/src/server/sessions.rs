@@ -86,9 +86,7 @@ where
         let response = match begun {
             Ok(outbound) => {
                 let mut response = Response::new(Body::new(Outgoing::response(outbound)));
-                response
-                    .headers_mut()
-                    .insert(CONTENT_TYPE, HeaderValue::from_static(stream::CONTENT_TYPE));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(stream::CONTENT_TYPE));
                 response
             }
             Err(status) => status.into_http(),

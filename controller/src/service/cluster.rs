@@ -30,7 +30,10 @@ impl Cluster for ClusterService {
     type SessionStream = OutboxStream<ClientEvent>;
 
     /// Sessions are begun by [`Sessions::begin`], before a call comes here.
-    async fn session(&self, _: Request<Streaming<ClientMessage>>) -> Result<Response<Self::SessionStream>, Status> {
+    async fn session(
+        &self,
+        _: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
         Err(Status::unimplemented("a session that was not begun"))
     }
 

@@ -45,7 +45,10 @@ impl Nodes for NodesService {
     type FetchProgramStream = ReceiverStream<Result<ProgramPiece, Status>>;
 
     /// Sessions are begun by [`Sessions::begin`], before a call comes here.
-    async fn session(&self, _: Request<Streaming<NodeMessage>>) -> Result<Response<Self::SessionStream>, Status> {
+    async fn session(
+        &self,
+        _: Request<Streaming<NodeMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
         Err(Status::unimplemented("a session that was not begun"))
     }
 
