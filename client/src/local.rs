@@ -51,7 +51,9 @@ impl LocalCluster {
             .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(async {
                     phalanx_idle::watch();
-                    run(profile, engines, workers, &tell, stopped).await;
+                    // A task of its own: the runtime polls its first future only after a look at every socket.
+                    let ended = tokio::spawn(run(profile, engines, workers, tell, stopped)).await;
+                    ended.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
                 }),
                 Err(e) => drop(tell.send(Err(e.to_string()))),
             })
@@ -82,7 +84,7 @@ async fn run(
     profile: Profile,
     engines: u32,
     workers: WorkersAre,
-    tell: &std::sync::mpsc::SyncSender<std::result::Result<(), String>>,
+    tell: std::sync::mpsc::SyncSender<std::result::Result<(), String>>,
     stopped: oneshot::Receiver<()>,
 ) {
     let programs = match profile.programs_dir() {

@@ -133,7 +133,6 @@ impl Driver {
                 () = relief.told() => {}
                 () = at(wake) => {}
             }
-            phalanx_idle::noted();
             if let Some(deadline) = deadline {
                 self.clock.woke(deadline, Instant::now());
             }

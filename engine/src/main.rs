@@ -118,11 +118,12 @@ fn run(config: NodeConfig) -> Result<(), NodeError> {
                 node.drain();
             }
         };
-        tokio::pin!(serving);
-        tokio::select! {
-            outcome = &mut serving => return outcome,
-            () = signals => {}
-        }
-        serving.await
+        // A task of its own: the runtime polls its first future only after a look at every socket.
+        let mut serving = tokio::spawn(serving);
+        let outcome = tokio::select! {
+            outcome = &mut serving => outcome,
+            () = signals => serving.await,
+        };
+        outcome.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
     })
 }

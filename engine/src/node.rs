@@ -196,7 +196,6 @@ async fn attend(
     let lost = |why: &str| NodeError::Lost(why.to_owned());
     let mut draining = false;
     loop {
-        phalanx_idle::noted();
         tokio::select! {
             command = commands.message() => {
                 let command = command.map_err(|e| refused_or_lost(&e))?.ok_or_else(|| lost("the controller closed it"))?;

@@ -7,13 +7,15 @@
 //! Whether that pays off is learnt, as by the halt polling of hypervisors: threads whose news comes late, or whose core is
 //! wanted by others, go to sleep at once. An idle process uses no processor time.
 //!
-//! - [`watch`], [`noted`]: for a tokio runtime of one thread;
+//! - [`watch`](watch()), [`noted`](noted()), [`Noted`]: for a tokio runtime of one thread;
 //! - [`wait`]: for a thread that blocks.
 
 mod blocking;
+mod noted;
 mod runtime;
 mod window;
 
 pub use blocking::wait;
-pub use runtime::{noted, watch};
+pub use noted::Noted;
+pub use runtime::{Watch, noted, watch};
 pub use window::Window;

@@ -11,12 +11,32 @@ use tokio::task::yield_now;
 
 use crate::Window;
 
-/// What the thread's other tasks tell the watching one.
+/// What the watching task is told.
 #[derive(Debug, Default)]
 struct News {
     count: AtomicU64,
     asleep: AtomicBool,
     wake: Notify,
+}
+
+impl News {
+    fn noted(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if self.asleep.swap(false, Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// A runtime that polls, for threads that are about to send it something.
+#[derive(Debug, Clone)]
+pub struct Watch(Arc<News>);
+
+impl Watch {
+    /// As [`noted`](noted()), from any thread.
+    pub fn noted(&self) {
+        self.0.noted();
+    }
 }
 
 thread_local! {
@@ -25,19 +45,18 @@ thread_local! {
 
 /// From now on this thread's runtime polls for a moment, whenever something was [`noted`], before it sleeps. To be called in a
 /// runtime of one thread.
-pub fn watch() {
+pub fn watch() -> Watch {
     let news = Arc::new(News::default());
     NEWS.set(Some(Arc::clone(&news)));
-    tokio::spawn(keep_watch(news));
+    tokio::spawn(keep_watch(Arc::clone(&news)));
+    Watch(news)
 }
 
 /// Something came that may be followed by more: a message of a peer, a wish of the user.
 pub fn noted() {
     NEWS.with_borrow(|news| {
-        let Some(news) = news else { return };
-        news.count.fetch_add(1, Ordering::Relaxed);
-        if news.asleep.swap(false, Ordering::Relaxed) {
-            news.wake.notify_one();
+        if let Some(news) = news {
+            news.noted();
         }
     });
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use phalanx_idle::Noted;
 use phalanx_profile::ConnectionFile;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint};
@@ -75,7 +76,7 @@ async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
     let target = path.to_owned();
     let connector = tower::service_fn(move |_| {
         let target = target.clone();
-        async move { UnixStream::connect(target).await.map(TokioIo::new) }
+        async move { UnixStream::connect(target).await.map(|stream| TokioIo::new(Noted(stream))) }
     });
     let channel = endpoint().connect_with_connector(connector).await.map_err(|e| {
         ConnectError::Unreachable { attempts: format!("\n  {}: {}", path.display(), chain(&e)) }
@@ -93,7 +94,7 @@ async fn over_tls(file: &ConnectionFile) -> Result<Connected, ConnectError> {
         let (trust, target) = (trust.clone(), address.clone());
         let connector = tower::service_fn(move |_| {
             let (trust, target) = (trust.clone(), target.clone());
-            async move { dial(&target, &trust).await.map(TokioIo::new) }
+            async move { dial(&target, &trust).await.map(|stream| TokioIo::new(Noted(stream))) }
         });
         match endpoint().connect_with_connector(connector).await {
             Ok(channel) => return Ok(Connected { channel, route: Route::Tls(address.clone()) }),

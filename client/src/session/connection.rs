@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use phalanx_idle::Watch;
 use phalanx_link::CLIENT_SESSION;
 use phalanx_proto::host;
 use phalanx_proto::stream::Incoming;
@@ -58,23 +59,24 @@ pub(super) fn spawn(
     commands: mpsc::UnboundedReceiver<Command>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
-    tell: SyncSender<Result<(), Error>>,
+    tell: SyncSender<Result<Watch, Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let io = Io { source, commands, jobs, engines };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         runtime.block_on(async {
-            phalanx_idle::watch();
-            io.run(tell).await;
+            // A task of its own: the runtime polls its first future only after a look at every socket.
+            let ended = tokio::spawn(io.run(phalanx_idle::watch(), tell)).await;
+            ended.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
         });
     })
 }
 
 impl Io {
-    async fn run(mut self, tell: SyncSender<Result<(), Error>>) {
+    async fn run(mut self, watch: Watch, tell: SyncSender<Result<Watch, Error>>) {
         let error = match self.connect().await {
             Ok(link) => {
-                let _ = tell.send(Ok(()));
+                let _ = tell.send(Ok(watch));
                 self.keep(link).await
             }
             Err(Over::Refused(e)) => {
@@ -206,7 +208,6 @@ impl Io {
 
     async fn serve(&mut self, mut link: Link) -> Over {
         loop {
-            phalanx_idle::noted();
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Close) => return Over::Closed,

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use dashmap::DashMap;
+use phalanx_idle::Watch;
 use phalanx_profile::ConnectionFile;
 use tokio::sync::mpsc;
 
@@ -43,6 +44,8 @@ const JOBS_MAX: usize = 100_000;
 /// The connection, as the user's threads see it.
 pub(crate) struct Session {
     commands: mpsc::UnboundedSender<Command>,
+    /// The thread may be polling for what is sent to it.
+    watch: Watch,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
     next_job: AtomicU64,
@@ -56,12 +59,11 @@ impl Session {
         let (tell, first) = std::sync::mpsc::sync_channel(1);
         let thread = connection::spawn(source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell)
             .map_err(|e| Error::Connect(format!("no thread for the connection: {e}")))?;
-        match first.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => return Err(e),
+        let watch = match first.recv() {
+            Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
-        }
-        let session = Arc::new(Self { commands, jobs, engines, next_job: AtomicU64::new(1) });
+        };
+        let session = Arc::new(Self { commands, watch, jobs, engines, next_job: AtomicU64::new(1) });
         Ok((session, thread))
     }
 
@@ -80,6 +82,7 @@ impl Session {
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
+        self.watch.noted();
         if self.commands.send(Command::Submit(Arc::clone(&job))).is_err() {
             self.jobs.remove(&key);
             job.end(Ended::Failed(Error::Closed));

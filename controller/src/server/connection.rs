@@ -71,7 +71,11 @@ macro_rules! forward {
 
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        forward!(self, stream => stream.poll_read(cx, buf))
+        let read = forward!(self, stream => stream.poll_read(cx, buf));
+        if read.is_ready() {
+            phalanx_idle::noted();
+        }
+        read
     }
 }
 
