@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use phalanx::Client;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use tempfile::TempDir;
 
 use crate::error::Error;
@@ -84,7 +85,9 @@ impl Daemon {
         let program = sibling(name)?;
         let log = home.join(format!("{name}.log"));
         let stderr = File::create(&log).map_err(|source| Error::File { path: log.clone(), source })?;
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        end_with_parent(&mut command);
+        let mut child = command
             .args(["--profile", PROFILE, "--log", "warn"])
             .args(arguments)
             .env("PHALANX_HOME", home)
@@ -138,5 +141,15 @@ impl Drop for Daemon {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.end();
         }
+    }
+}
+
+/// Has the kernel ask the daemon to end should this program be killed: nothing of ours could run then. The kernel takes the death of
+/// the thread that started the daemon for that of its process; daemons are started by the main thread only.
+#[allow(unsafe_code, reason = "the signal must be set between fork and exec")]
+fn end_with_parent(command: &mut Command) {
+    // SAFETY: the closure makes one system call (prctl) and nothing else: no allocation, no lock.
+    unsafe {
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
     }
 }

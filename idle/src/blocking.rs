@@ -25,7 +25,7 @@ pub fn wait<T>(mut poll: impl FnMut() -> Option<T>, sleep: impl FnOnce() -> T) -
     let mut window = WINDOW.take();
     let polled = poll_for(&mut window, started, &mut poll);
     let news = polled.unwrap_or_else(sleep);
-    window.came_after(started.elapsed());
+    window.came_after(started.elapsed(), Instant::now());
     WINDOW.set(window);
     news
 }
@@ -39,8 +39,40 @@ fn poll_for<T>(window: &mut Window, started: Instant, poll: &mut impl FnMut() ->
         thread::yield_now();
         let before = std::mem::replace(&mut now, Instant::now());
         if now - before > Window::TURN_MAX {
-            window.crowded();
+            window.crowded(now);
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_of_which_nothing_is_known_sleeps_at_once() {
+        assert_eq!(wait(|| panic!("it polls"), || 1), 1);
+    }
+
+    #[test]
+    fn who_waited_shortly_polls_before_it_sleeps() {
+        let (mut window, now) = (Window::default(), Instant::now());
+        window.came_after(Duration::ZERO, now);
+        WINDOW.set(window);
+        assert_eq!(wait(|| Some(2), || panic!("it need not sleep")), 2);
+    }
+
+    #[test]
+    fn who_polls_in_vain_sleeps() {
+        let (mut window, mut looked) = (Window::default(), 0);
+        window.came_after(Duration::ZERO, Instant::now());
+        let mut never = || {
+            looked += 1;
+            None::<u32>
+        };
+        assert_eq!(poll_for(&mut window, Instant::now(), &mut never), None);
+        assert!(looked > 0);
+    }
 }

@@ -69,7 +69,7 @@ async fn keep_watch(news: Arc<News>) {
         news.wake.notified().await;
         loop {
             let now = Instant::now();
-            window.came_after(now - last);
+            window.came_after(now - last, now);
             last = now;
             if !poll(&mut window, &news).await {
                 break;
@@ -93,8 +93,71 @@ async fn poll(window: &mut Window, news: &News) -> bool {
         thread::yield_now();
         now = Instant::now();
         if now - before > Window::TURN_MAX {
-            window.crowded();
+            window.crowded(now);
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("in time") })
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[test]
+    fn without_news_it_sleeps() {
+        on_a_runtime(async {
+            let Watch(news) = watch();
+            until(|| news.asleep.load(Ordering::Relaxed)).await;
+            noted();
+            assert!(!news.asleep.load(Ordering::Relaxed));
+            until(|| news.asleep.load(Ordering::Relaxed)).await;
+        });
+    }
+
+    #[test]
+    fn while_it_polls_the_other_tasks_run() {
+        on_a_runtime(async {
+            let Watch(news) = watch();
+            let mut window = Window::default();
+            window.came_after(Duration::ZERO, Instant::now());
+            let other = tokio::spawn({
+                let news = Arc::clone(&news);
+                async move { news.noted() }
+            });
+            assert!(poll(&mut window, &news).await, "it was noted before the window was over");
+            other.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn another_thread_can_wake_it() {
+        on_a_runtime(async {
+            let watch = watch();
+            until(|| watch.0.asleep.load(Ordering::Relaxed)).await;
+            let before = watch.0.count.load(Ordering::Relaxed);
+            let theirs = watch.clone();
+            std::thread::spawn(move || theirs.noted()).join().unwrap();
+            assert_eq!(watch.0.count.load(Ordering::Relaxed), before + 1);
+            until(|| watch.0.asleep.load(Ordering::Relaxed)).await;
+        });
+    }
+
+    #[test]
+    fn a_runtime_that_does_not_watch_notes_nothing() {
+        on_a_runtime(async { noted() });
+    }
 }

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 /// How long a thread polls before it sleeps, learnt from how long its news took to come.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use phalanx_idle::Window;
 ///
-/// let mut window = Window::default();
+/// let (mut window, now) = (Window::default(), Instant::now());
 /// assert_eq!(window.len(), Duration::ZERO);
-/// window.came_after(Duration::from_micros(30));
+/// window.came_after(Duration::from_micros(30), now);
 /// assert_eq!(window.len(), Window::MAX);
 /// for _ in 0..10 {
-///     window.came_after(Duration::from_millis(5));
+///     window.came_after(Duration::from_millis(5), now);
 /// }
 /// assert_eq!(window.len(), Duration::ZERO);
 /// ```
@@ -51,21 +51,20 @@ impl Window {
         self.len.is_zero()
     }
 
-    /// News came, so long after the news before.
-    pub fn came_after(&mut self, waited: Duration) {
+    /// News came now, so long after the news before.
+    pub fn came_after(&mut self, waited: Duration, now: Instant) {
         if waited > Self::MAX {
             self.len /= 2;
             if self.len < LEN_MIN {
                 self.len = Duration::ZERO;
             }
-        } else if self.crowded_until.is_none_or(|until| Instant::now() >= until) {
+        } else if self.crowded_until.is_none_or(|until| now >= until) {
             self.len = Self::MAX;
         }
     }
 
-    /// Others have work for the core.
-    pub fn crowded(&mut self) {
-        let now = Instant::now();
+    /// Others have work for the core now.
+    pub fn crowded(&mut self, now: Instant) {
         // Crowded again right after the rest: the next one is longer.
         let again = self.crowded_until.is_some_and(|until| now < until + self.crowded_for);
         self.crowded_for = if again { (self.crowded_for * 2).min(CROWDED_MAX) } else { CROWDED_MIN };
@@ -82,28 +81,28 @@ mod tests {
 
     #[test]
     fn a_crowded_core_is_left_alone_for_a_while() {
-        let mut window = Window::default();
-        window.came_after(SHORT);
-        window.crowded();
+        let (mut window, now) = (Window::default(), Instant::now());
+        window.came_after(SHORT, now);
+        window.crowded(now);
         assert!(window.is_empty());
-        window.came_after(SHORT);
+        window.came_after(SHORT, now + CROWDED_MIN / 2);
         assert!(window.is_empty(), "it has not been left alone for long enough");
-        let until = window.crowded_until.unwrap();
-        window.crowded_until = Some(until - CROWDED_MIN);
-        window.came_after(SHORT);
+        window.came_after(SHORT, now + CROWDED_MIN);
         assert_eq!(window.len(), Window::MAX);
     }
 
     #[test]
     fn the_more_crowded_the_longer() {
-        let mut window = Window::default();
+        let (mut window, now) = (Window::default(), Instant::now());
         let rests: Vec<_> = (0..10)
             .map(|_| {
-                window.crowded();
+                window.crowded(now);
                 window.crowded_for
             })
             .collect();
         assert_eq!(rests[..3], [CROWDED_MIN, CROWDED_MIN * 2, CROWDED_MIN * 4]);
         assert_eq!(rests[9], CROWDED_MAX);
+        window.crowded(now + 10 * CROWDED_MAX);
+        assert_eq!(window.crowded_for, CROWDED_MIN, "that was long ago");
     }
 }

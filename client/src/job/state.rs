@@ -233,8 +233,10 @@ impl Job {
         phalanx_idle::wait(is_over, || {
             let (mut state, running) = (self.lock(), |s: &mut State| s.ended.is_none());
             match timeout {
-                None => drop(self.ended.wait_while(&mut state, running)),
-                Some(timeout) => drop(self.ended.wait_while_for(&mut state, running, timeout)),
+                None => self.ended.wait_while(&mut state, running),
+                Some(timeout) => {
+                    let _ = self.ended.wait_while_for(&mut state, running, timeout);
+                }
             }
             state.ended.is_some()
         })
