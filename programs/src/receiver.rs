@@ -85,9 +85,17 @@ impl Temp {
 
     /// Makes it an executable of its owner, under its name. The rename is the moment it exists.
     pub(crate) fn persist(mut self, to: &Path) -> Result<(), StoreError> {
-        self.file.set_permissions(Permissions::from_mode(0o500)).map_err(StoreError::at(&self.path))?;
+        self.seal()?;
         fs::rename(&self.path, to).map_err(StoreError::at(to))?;
         self.kept = true;
+        Ok(())
+    }
+
+    /// From now on it can be executed and not be written to. The system starts no program that is open for writing, and
+    /// whoever finds it under its name may start it at once: so this comes before the rename.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        self.file.set_permissions(Permissions::from_mode(0o500)).map_err(StoreError::at(&self.path))?;
+        self.file = File::open(&self.path).map_err(StoreError::at(&self.path))?;
         Ok(())
     }
 }
@@ -103,4 +111,19 @@ impl Drop for Temp {
 
 pub(crate) fn mismatch(expected: &Hash, found: &Hash) -> StoreError {
     StoreError::HashMismatch { expected: hex(expected), found: hex(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_can_be_started_before_it_has_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut temp = Temp::create(dir.path()).unwrap();
+        temp.file.write_all(&fs::read("/bin/true").unwrap()).unwrap();
+        temp.seal().unwrap();
+        assert!(process::Command::new(&temp.path).status().unwrap().success());
+        assert!(temp.file.write_all(b"more").is_err());
+    }
 }

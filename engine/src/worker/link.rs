@@ -155,6 +155,7 @@ impl Life {
                 let path = self.ctx.programs.obtain(&self.origin).await?;
                 let name = self.shown_as();
                 let child = spawn::spawn(&path, name, self.engine, &theirs, &board)
+                    .await
                     .map_err(|e| spawn::explain(&path, name, &e))?;
                 Process::child(child, self.engine, self.ctx.config.output)
             }

@@ -5,16 +5,22 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
 use super::{WORKER_BOARD_FD, WORKER_SOCKET_FD};
 use crate::board::Board;
 
+/// A program that was written a moment ago may still be open for writing: in a child of this daemon, say, that was forked
+/// meanwhile and is about to become another program. The system does not start it until then. That passes; so long it is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
 /// Starts the program as a worker that inherits its end of the socket and the shared page, and nothing else of ours.
 ///
 /// The socket pair needs no secret: only this process and that child ever hold its ends.
-pub(super) fn spawn(
+pub(super) async fn spawn(
     program: &Path,
     shown_as: &str,
     engine: u32,
@@ -35,7 +41,15 @@ pub(super) fn spawn(
         .process_group(0)
         .kill_on_drop(true);
     prepare(&mut command, [socket, board]);
-    command.spawn()
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match command.spawn() {
+            Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Refuses what the kernel would refuse. Left to `execvp`, such a file would be handed to /bin/sh as if it were a script.
@@ -109,6 +123,23 @@ fn elf_machine(program: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_is_still_being_written_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("program");
+        std::fs::copy("/bin/true", &path).unwrap();
+        let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let (_ours, theirs) = UnixStream::pair().unwrap();
+        let board = Board::create().unwrap();
+        let started = spawn(&path, "program", 0, &theirs, &board);
+        tokio::pin!(started);
+        // It is asked once, and has to wait.
+        assert!(tokio::time::timeout(Duration::ZERO, &mut started).await.is_err());
+        drop(writer);
+        let mut child = started.await.unwrap();
+        assert!(child.wait().await.unwrap().success());
+    }
 
     #[test]
     fn a_foreign_program_is_named() {
