@@ -103,14 +103,17 @@ async fn stream_beats(file: &ConnectionFile, host_id: &str, node: u64, every: Du
     if tx.send(Beat { node, sequence }).await.is_err() {
         return Ended::Broken { answered };
     }
-    let Ok(reply) = client.heartbeat(ReceiverStream::new(rx)).await else {
+    // A network that is silent already tells nobody so: the answer's beginning is waited for no longer than a beat's.
+    let patience = every * UNANSWERED_MAX;
+    let call = tokio::time::timeout(patience, client.heartbeat(ReceiverStream::new(rx)));
+    let Ok(Ok(reply)) = call.await else {
         return Ended::Broken { answered };
     };
     let mut acks = reply.into_inner();
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let waiting = tokio::time::timeout(every * UNANSWERED_MAX, acks.message());
+        let waiting = tokio::time::timeout(patience, acks.message());
         match waiting.await {
             Ok(Ok(Some(ack))) if !ack.known => return Ended::Unknown,
             Ok(Ok(Some(_))) => answered = true,
@@ -121,5 +124,33 @@ async fn stream_beats(file: &ConnectionFile, host_id: &str, node: u64, every: Du
         if tx.send(Beat { node, sequence }).await.is_err() {
             return Ended::Broken { answered };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use phalanx_profile::{Authority, Endpoints, LocalSocket, Lock, Profile, Role};
+
+    use super::*;
+
+    /// Connections are made, by the kernel, and nobody ever answers.
+    #[tokio::test]
+    async fn a_controller_that_never_answers_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = Profile::at(dir.path().join("profile")).unwrap();
+        let path = profile.path().join("silent.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let authority = Authority::open(&Lock::acquire(&profile).unwrap()).unwrap();
+        let host_id = phalanx_proto::host::id();
+        let socket = Some(LocalSocket { path, host_id: host_id.clone() });
+        authority.write_connection_files(&Endpoints { socket, tcp: Vec::new() }).unwrap();
+        let file = ConnectionFile::load(profile.engine_file(), Role::Engine).unwrap();
+
+        phalanx_link::connect(&file, &host_id).await.expect("there is somebody to connect to");
+        let heartbeat = Heartbeat::start(file, host_id, 1, Duration::from_millis(10)).unwrap();
+        let lost = tokio::time::timeout(Duration::from_secs(60), heartbeat.lost()).await;
+        assert!(lost.is_ok(), "the daemon would wait for ever");
     }
 }
