@@ -172,3 +172,7 @@ pub(crate) fn events() -> (mpsc::Sender<Event>, mpsc::Receiver<Event>) {
 
 /// News of workers that may wait.
 const EVENTS_MAX: usize = 1024;
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
