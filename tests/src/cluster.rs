@@ -78,8 +78,21 @@ impl Cluster {
     /// Starts another daemon with this many engines, waits until they are registered, and gives its index.
     #[track_caller]
     pub fn add_node(&mut self, engines: u32) -> usize {
-        let arguments = ["--profile", PROFILE, "-n", &engines.to_string()];
-        let mut daemon = Daemon::start("engine", &self.fresh_name("engine"), self.home(), &arguments);
+        self.start_node(&["--profile", PROFILE, "-n", &engines.to_string()])
+    }
+
+    /// As [`add_node`](Self::add_node), on a machine that has nothing but this connection file.
+    #[track_caller]
+    pub fn add_node_with(&mut self, connection: &Path, engines: u32) -> usize {
+        let (programs, connection) =
+            (self.home().join("programs-elsewhere"), connection.display().to_string());
+        let programs = programs.display().to_string();
+        self.start_node(&["--connection", &connection, "-n", &engines.to_string(), "--programs", &programs])
+    }
+
+    #[track_caller]
+    fn start_node(&mut self, arguments: &[&str]) -> usize {
+        let mut daemon = Daemon::start("engine", &self.fresh_name("engine"), self.home(), arguments);
         daemon.wait_for_log("registered with the controller");
         self.nodes.push(daemon);
         self.nodes.len() - 1

@@ -50,6 +50,7 @@ fn map(client: &Client, gate: Gate, n: u64, free: u64) -> phalanx::Result<()> {
     });
     println!("running");
     check_complete(&out, n)?;
+    println!("attempts {:?}", out.chunks().iter().map(|chunk| chunk.attempt).collect::<Vec<_>>());
     println!("lost {}", out.progress().attempts_lost);
     Ok(())
 }
@@ -191,6 +192,7 @@ fn print_remote(error: &RemoteError) {
     let engine = error.engine.map_or_else(|| "none".to_owned(), |id| id.to_string());
     let (kind, text) = (error.kind.as_str(), on_one_line(&error.message));
     println!("error element {} engine {engine} kind {kind}: {text}", error.element);
+    println!("tried element {} attempt {}", error.element, error.attempt);
 }
 
 fn on_one_line(text: &impl std::fmt::Display) -> String {

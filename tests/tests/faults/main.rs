@@ -1,10 +1,15 @@
 //! Processes are killed, frozen and restarted in the middle of jobs: every element is there exactly once, nothing hangs,
 //! and what was lost is named.
 
+mod attempts;
 mod client;
 mod controller;
 mod harness;
+mod heartbeat;
+mod ids;
+mod network;
 mod node;
+mod signals;
 mod user_code;
 mod worker;
 

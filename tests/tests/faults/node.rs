@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phalanx_tests::{Cluster, DEADLINE, Program, Signal, is_alive, wait_until};
+use phalanx_tests::{Cluster, DEADLINE, HeldThread, Program, Signal, is_alive, wait_until};
 
 use crate::{check_everywhere, complete, held_map};
 
@@ -39,6 +39,18 @@ fn a_killed_daemons_chunks_go_to_the_others_and_its_workers_die_with_it() {
     };
     assert!(lost_ids.iter().all(|id| has(before, id) && !has(after, id)), "{lost_ids:?}; {before}; {after}");
     check_everywhere(&cluster);
+}
+
+/// It cannot see that its daemon is gone, nor do anything about it: the kernel ends it.
+#[test]
+fn a_worker_that_notices_nothing_dies_with_its_daemon() {
+    let mut cluster = Cluster::start(1);
+    let gate = cluster.gate("gate");
+    let _program = held_map(&cluster, &gate, 1, 0);
+    let worker = gate.wait_for_arrivals(1)[0].pid;
+    let _held = HeldThread::all_of(worker);
+    cluster.node(0).kill();
+    wait_until("its worker ends too", SOON, || !is_alive(worker));
 }
 
 #[test]
