@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use phalanx::{Client, Error};
+use phalanx_tests::Gate;
 use phalanx_tests::scenarios::{ENGINES, Latch, find, pass};
 
 fn main() -> ExitCode {
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
         ["local", names @ ..] => run(Client::local(ENGINES), names),
         ["connect", profile, names @ ..] => run(Client::connect(profile), names),
         ["watch"] => watch(),
+        ["watch", gate] => watch_held(Gate::at(gate)),
         ["drop"] => drop_with_jobs_under_way(),
         other => panic!("no such mode: {other:?}"),
     }
@@ -35,6 +37,19 @@ fn watch() {
     lview.map_async(|x: i32| x, 0..5000, 100).wait_interactive().expect("it works");
     let failing = lview.map_async(|x: i32| assert!(x % 2 == 0, "{x} is odd"), 0..5, phalanx::Auto);
     failing.wait_interactive().expect("failures of elements are shown, not returned");
+}
+
+/// A job whose first element fails, and whose last ones wait at a gate.
+fn watch_held(gate: Gate) {
+    let client = Client::local(2).expect("a local cluster");
+    let held = |gate: &Gate, x: i32| {
+        assert!(x != 0, "{x} is not wanted");
+        if x >= 8 {
+            gate.pass(x);
+        }
+    };
+    let out = client.load_balanced_view().with(gate).map_async(held, 0..10, 1);
+    out.wait_interactive().expect("failures of elements are shown, not returned");
 }
 
 /// A client that goes away ends its jobs, and their results say so.

@@ -68,6 +68,17 @@ fn built_for_another_machine_by_its_bytes() {
     check(&elf, |_| (), &["forged cannot be started", "no program for this machine", "for aarch64"]);
 }
 
+/// What a program for another C library looks like: its loader is not on the node.
+#[test]
+fn built_for_another_libc() {
+    let mut elf = own_bytes();
+    let (ours, theirs) = (b"/ld-linux", b"/ld-other");
+    let at = elf.windows(ours.len()).position(|w| w == ours).expect("this program is linked dynamically");
+    elf[at..at + theirs.len()].copy_from_slice(theirs);
+    elf.truncate(1 << 20);
+    check(&elf, |_| (), &["forged cannot be started", "C library is not on this node", "link it statically"]);
+}
+
 #[test]
 fn a_text_instead_of_a_program() {
     check(b"just a text\n", |_| (), &["forged cannot be started", "not an ELF file"]);

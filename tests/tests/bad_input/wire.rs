@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use phalanx_profile::{ConnectionFile, Role};
@@ -59,18 +59,30 @@ pub(crate) fn first_words(file: &ConnectionFile) -> String {
 /// What an `engine` daemon says that cannot use its connection file, having ended by itself.
 pub(crate) fn engine_with(file: &Path) -> String {
     let engine = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("engine");
-    let mut child = Command::new(engine)
+    let child = Command::new(engine)
         .arg("--connection")
         .arg(file)
         .args(["-n", "1", "--no-reconnect"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let status = wait_for("the engine daemon gives up", DEADLINE, || child.try_wait().unwrap());
+    let mut engine = Ending(child);
+    let status = wait_for("the engine daemon gives up", DEADLINE, || engine.0.try_wait().unwrap());
     assert!(!status.success());
     let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    engine.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     said
+}
+
+/// A process that ends at the latest with its test.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // It has ended, as a rule, and was waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn runtime() -> Runtime {

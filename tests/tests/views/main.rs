@@ -3,6 +3,7 @@
 mod clusters;
 mod examples;
 mod output;
+mod status;
 
 use std::process::Command;
 
