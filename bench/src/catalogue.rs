@@ -101,6 +101,16 @@ mod tests {
         assert_eq!(find("gather"), None);
     }
 
+    /// They are read by name elsewhere, so a new name is a loss.
+    #[test]
+    fn keys_that_others_read_stay() {
+        let promised = "elements_per_s_chunk1 elements_per_s_chunk10 elements_per_s_chunk100 elements_per_s_chunk1000 \
+             elements_per_s_auto apply_rtt_us grpc_unary_rtt_us scatter_mib_s gather_mib_s grpc_stream_mib_s \
+             local4_ready_ms idle_engine_mib controller_mib_1m sched_ns_per_chunk_10 sched_ns_per_chunk_10000";
+        let lost: Vec<_> = promised.split_whitespace().filter(|key| find(key).is_none()).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+
     #[test]
     fn a_budget_includes_its_limit() {
         assert!(Budget::AtLeast(1e6).is_kept(1e6) && !Budget::AtLeast(1e6).is_kept(999_999.0));
