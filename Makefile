@@ -5,6 +5,7 @@ CARGO ?= cargo
 TOOLS := target/tools
 VENV  := target/test-venv
 PEERS_VENV := target/peers-venv
+RELEASE := $(CARGO) build --release --workspace --bin controller --bin engine
 export CMAKE := $(CURDIR)/$(TOOLS)/bin/cmake
 export PHALANX_H5PY_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -32,7 +33,7 @@ $(VENV)/.done:
 	@touch $@
 
 build: $(TOOLS)/.done ## the daemons and commands, optimised: target/release/{controller,engine,phalanx}
-	$(CARGO) build --release --workspace --bins
+	$(RELEASE) --bin phalanx
 
 test: setup ## every test: nextest, then the examples in the documentation
 	$(CARGO) build --workspace --bins
@@ -45,11 +46,11 @@ lint: $(TOOLS)/.done ## formatting, clippy and documentation, warnings being err
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
 
 demo: $(TOOLS)/.done ## the notebook and the Ising model on a cluster of its own, with files and a picture
-	$(CARGO) build --release --workspace --bins
+	$(RELEASE) --bin demo
 	target/release/demo $(DEMO_ARGS)
 
 bench: $(TOOLS)/.done ## measure; PEERS=1 measures ipyparallel, dask and multiprocessing beside it
-	$(CARGO) build --release --workspace --bins
+	$(RELEASE) --bin bench
 	@if [ -n "$(PEERS)" ] && [ ! -e $(PEERS_VENV)/.done ]; then \
 	  python3 -m venv $(PEERS_VENV) && \
 	  $(PEERS_VENV)/bin/pip install --quiet numpy ipyparallel 'dask[distributed]' && \
