@@ -1,8 +1,13 @@
 //! Scatter and gather of arrays and lists.
 
+use std::path::PathBuf;
+
 use ndarray::{Array, Array1, Array2, Array3, Axis, Dimension, RemoveAxis, array, s};
 use phalanx::{Client, Error, Gather, Scatter};
 use serde::{Deserialize, Serialize};
+
+use super::{Latch, pass};
+use crate::wait::{DEADLINE, wait_until};
 
 fn back_and_forth<T: Gather + PartialEq + std::fmt::Debug>(
     client: &Client,
@@ -107,4 +112,29 @@ pub fn parts_that_do_not_fit(client: &Client) {
     assert!(matches!(error, Error::Gather { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("\"wide\"") && text.contains("[1, 1], [1, 2]"), "{text}");
+}
+
+/// Blocks are joined, and values listed, in the order of the engines, whichever answers last.
+pub fn a_late_engine_keeps_its_place(client: &Client) {
+    let dview = client.direct_view(..);
+    let list: Vec<i32> = (0..10).collect();
+    let array = Array1::from_vec(list.clone());
+    dview.scatter("list", &list).get().unwrap();
+    dview.scatter("array", &array).get().unwrap();
+    let (latch, late) = (Latch::new(), client.direct_view(0));
+    late.push("latch", &latch.path()).get().unwrap();
+    let held = late.execute(|ns| pass(ns.at::<PathBuf>("latch")));
+    let (lists, arrays) = (dview.gather::<Vec<i32>>("list"), dview.gather::<Array1<i32>>("array"));
+    let (parts, ids) = (dview.pull::<Vec<i32>>("list"), dview.execute(|ns| ns.engine()));
+    wait_until("the other engines have answered", DEADLINE, || {
+        [lists.progress(), arrays.progress(), parts.progress(), ids.progress()]
+            .iter()
+            .all(|progress| progress.elements_done == 3)
+    });
+    assert!(!held.ready());
+    latch.open();
+    assert_eq!(lists.get().unwrap(), list);
+    assert_eq!(arrays.get().unwrap(), array);
+    assert_eq!(parts.get().unwrap(), [vec![0, 1, 2], vec![3, 4, 5], vec![6, 7], vec![8, 9]]);
+    assert_eq!(ids.get().unwrap(), [0, 1, 2, 3]);
 }

@@ -51,6 +51,7 @@ macro_rules! each_scenario {
             arrays::fewer_items_than_engines,
             arrays::parts_are_split_by_block,
             arrays::parts_that_do_not_fit,
+            arrays::a_late_engine_keeps_its_place,
             large::scatter_and_gather,
             large::an_element_over_every_frame,
             large::a_million_chunks,
