@@ -20,6 +20,18 @@ fn ctrl_c_ends_a_controller_as_well() {
     assert!(!socket.exists());
 }
 
+/// Both wait for it when it goes on, so that the second is there while it says goodbye.
+#[test]
+fn a_second_signal_ends_a_controller_at_once() {
+    let mut cluster = Cluster::start(1);
+    for which in [Signal::STOP, Signal::TERM, Signal::INT, Signal::CONT] {
+        cluster.controller().signal(which);
+    }
+    let status = cluster.controller().wait(SOON);
+    let log = cluster.controller().log();
+    assert!(!status.success() && log.contains("stopped at once by a second signal"), "{status}: {log}");
+}
+
 #[test]
 fn ctrl_c_lets_a_daemon_finish_its_chunk_and_a_second_one_does_not() {
     for second in [false, true] {
