@@ -1,5 +1,7 @@
 //! Opening a session: a stream of messages each way.
 
+use std::time::Duration;
+
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
@@ -16,10 +18,13 @@ pub const CLIENT_SESSION: &str = "/phalanx.v1.Cluster/Session";
 /// Where a node's session is opened, its messages being `NodeMessage` and `NodeCommand`.
 pub const NODE_SESSION: &str = "/phalanx.v1.Nodes/Session";
 
+/// A controller that is there answers at once; connections to one that is stopped are made, by the system, and never answered.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Opens a session that sends `messages`; what comes back.
 ///
 /// # Errors
-/// The controller's status when it refuses the session, or what broke the connection.
+/// The controller's status when it refuses the session, what broke the connection, or that nobody answers.
 pub async fn open_session<M, R>(
     channel: Channel,
     path: &'static str,
@@ -34,7 +39,14 @@ where
     *request.uri_mut() = Uri::from_static(path);
     request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(stream::CONTENT_TYPE));
-    let response = channel.oneshot(request).await.map_err(|e| Status::from_error(e.into()))?;
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, channel.oneshot(request)).await;
+    let Ok(answer) = answer else {
+        return Err(Status::deadline_exceeded(format!(
+            "the controller does not answer within {} s; its process may be stopped",
+            ANSWER_TIMEOUT.as_secs()
+        )));
+    };
+    let response = answer.map_err(|e| Status::from_error(e.into()))?;
     // A refusal at once is a response of headers only.
     match Status::from_header_map(response.headers()) {
         Some(status) if status.code() != Code::Ok => return Err(status),

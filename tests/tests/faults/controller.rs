@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use phalanx::Client;
 use phalanx_tests::{Cluster, Program, Signal};
 
 use crate::{check_everywhere, complete, held_map};
@@ -27,6 +28,22 @@ fn jobs_go_on_when_the_controller_was_stopped_and_started_again() {
 #[test]
 fn jobs_go_on_when_the_controller_was_killed_and_started_again() {
     restart_in_the_middle_of_a_job(Signal::KILL);
+}
+
+/// The system makes connections to a process that is stopped; nobody waits for its answer for ever.
+#[test]
+fn a_controller_that_is_stopped_is_not_waited_for_without_end() {
+    let mut cluster = Cluster::start(1);
+    cluster.controller().signal(Signal::STOP);
+    let file = cluster.profile_folder().join("client.json");
+    let Err(error) = Client::connect_file(&file) else { panic!("nobody can have answered") };
+    cluster.controller().signal(Signal::CONT);
+    assert!(error.to_string().contains("does not answer within 10 s"), "{error}");
+    cluster.wait_for_engines(1);
+    assert_eq!(
+        Client::connect_file(&file).unwrap().direct_view(..).map_sync(|x: i32| x + 1, [1]).unwrap(),
+        [2]
+    );
 }
 
 fn restart_in_the_middle_of_a_job(how: Signal) {
