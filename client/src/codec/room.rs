@@ -8,11 +8,11 @@ const HUGE_FROM_BYTES: usize = 4 << 20;
 /// The smallest page there is; advice is given for whole pages.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// Room for `bytes` more.
-pub(crate) fn reserve(buffer: &mut Vec<u8>, bytes: usize) {
+/// Room for `bytes` more; whether huge pages were asked for. Asking is a system call, so it is done for what is large itself, not for each of
+/// many small values that a large buffer has room for.
+pub(crate) fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> bool {
     buffer.reserve(bytes);
-    let room = buffer.spare_capacity_mut();
-    advise(room.as_ptr().cast(), room.len());
+    advise(buffer.spare_capacity_mut().as_ptr().cast(), bytes)
 }
 
 /// So many zeros.
@@ -25,9 +25,9 @@ pub(crate) fn zeroed<N: Zeroable>(len: usize) -> Vec<N> {
 /// Asks for huge pages where memory is about to be filled for the first time: the kernel then hands it out in pieces of 2 MiB
 /// instead of 4 KiB, and moving an array is no longer mostly page faults. Where the system has none, nothing changes.
 #[allow(unsafe_code, reason = "advice about memory goes by address")]
-fn advise(start: *const u8, bytes: usize) {
+fn advise(start: *const u8, bytes: usize) -> bool {
     if bytes < HUGE_FROM_BYTES {
-        return;
+        return false;
     }
     let skipped = start.align_offset(PAGE_BYTES);
     let pages = bytes.saturating_sub(skipped) / PAGE_BYTES * PAGE_BYTES;
@@ -36,6 +36,7 @@ fn advise(start: *const u8, bytes: usize) {
     if let Err(e) = advised {
         tracing::trace!("no huge pages: {e}");
     }
+    true
 }
 
 #[cfg(test)]
@@ -52,5 +53,12 @@ mod tests {
             assert_eq!((buffer[2], buffer[bytes + 2]), (1, if bytes == 0 { 1 } else { 2 }));
             assert!(zeroed::<f64>(bytes / 8).iter().all(|x| *x == 0.0));
         }
+    }
+
+    #[test]
+    fn only_large_values_ask_for_huge_pages() {
+        let mut buffer = Vec::new();
+        assert!(reserve(&mut buffer, 2 * HUGE_FROM_BYTES));
+        assert!(!reserve(&mut buffer, 24), "the buffer has room for many of them");
     }
 }
