@@ -45,12 +45,20 @@ Examples:
 Exit codes: 0 stopped, 1 an error, 11 nothing was running.";
 
 const STATUS_EXAMPLES: &str = "\
-On a terminal this prints tables. Elsewhere it prints one line per thing, with its kind first and tabs
-between the fields, and --json prints everything there is to know:
+On a terminal this prints tables. Elsewhere it prints one line per thing, with tabs between the fields:
+  controller  profile, host, pid, version, uptime in ms, clients, bytes of arguments in memory
+  engine      id, host, daemon's pid, chunks assigned, chunks completed, ms since the last heartbeat, state
+  job         id, client, view, elements done, all elements, elements failed, percent, chunks assigned,
+              age in ms, function
+and --json prints everything there is to know:
   phalanx status | awk -F'\\t' '$1 == \"engine\" { print $2, $3 }'
   phalanx status --json | jq '.jobs[] | select(.elements_failed > 0) | .label'
 
 Exit codes: 0 it runs, 1 an error, 11 nothing runs on the profile.";
+
+const LIST_EXAMPLES: &str = "\
+On a terminal this prints a table. Elsewhere it prints one line per profile, with tabs between the fields:
+profile, state (running, locked, stopped, unusable), controller's pid, its host or what is wrong, directory.";
 
 /// Starts, stops and looks at a Phalanx cluster: one controller, many engines.
 #[derive(Debug, Parser)]
@@ -73,6 +81,7 @@ pub(crate) enum Command {
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
     /// Lists the profiles and whether a controller runs on them
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListOptions),
 }
 

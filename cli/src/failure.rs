@@ -39,6 +39,10 @@ impl Failure {
             Failure::Stop(StopError::NotRunning { .. }) | Failure::Ask(AskError::NotRunning { .. }) => {
                 EXIT_NOT_RUNNING
             }
+            // Nothing runs on a profile that does not exist.
+            Failure::Profile(ProfileError::UnknownProfile { .. })
+            | Failure::Ask(AskError::Profile(ProfileError::UnknownProfile { .. }))
+            | Failure::Stop(StopError::Profile(ProfileError::UnknownProfile { .. })) => EXIT_NOT_RUNNING,
             _ => EXIT_ERROR,
         }
     }

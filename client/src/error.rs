@@ -43,7 +43,7 @@ pub enum Error {
     )]
     NoEngines,
     /// An engine that is asked for does not exist.
-    #[error("engine {engine} does not exist; there are {existing}")]
+    #[error("engine {engine} does not exist; there {} {existing}", if existing.starts_with("engine ") { "is" } else { "are" })]
     UnknownEngine {
         /// The id asked for.
         engine: i64,

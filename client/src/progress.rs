@@ -8,11 +8,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Result;
 use crate::job::{Ended, JobHandle, Progress};
+use crate::session::Standstill;
 
 /// How often a terminal's bar is drawn anew, and how soon a failure shows.
 const REFRESH: Duration = Duration::from_millis(100);
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How long nothing can have run before it is said why.
+const STANDSTILL_SHOWN_AFTER: Duration = Duration::from_secs(2);
 /// Failures that are shown one by one; the rest are counted.
 const FAILURES_SHOWN_MAX: usize = 20;
 
@@ -21,12 +24,16 @@ pub(crate) fn show(handle: &JobHandle) -> Result<()> {
     let bar = if stderr().is_terminal() { Some(bar()) } else { None };
     let mut shown = 0;
     let mut last_line = Instant::now();
+    let mut waiting = Waiting::default();
     loop {
         let ended = handle.wait(Some(REFRESH));
         let progress = handle.progress();
         shown = show_failures(handle, shown, bar.as_ref());
         if ended {
             break;
+        }
+        if let Some(text) = waiting.news(handle.session.engines().standstill(), Instant::now()) {
+            say(bar.as_ref(), &text);
         }
         match &bar {
             Some(bar) => draw(bar, &progress),
@@ -58,12 +65,39 @@ fn show_failures(handle: &JobHandle, shown: usize, bar: Option<&ProgressBar>) ->
             std::cmp::Ordering::Equal => "… further failures are counted, not shown".to_owned(),
             std::cmp::Ordering::Greater => continue,
         };
-        match bar {
-            Some(bar) => bar.println(text),
-            None => drop(writeln!(stderr(), "{text}")),
-        }
+        say(bar, &text);
     }
     failures.len()
+}
+
+/// Writes it above the bar, or to the standard error.
+fn say(bar: Option<&ProgressBar>, text: &str) {
+    match bar {
+        Some(bar) => bar.println(text),
+        None => drop(writeln!(stderr(), "{text}")),
+    }
+}
+
+/// What was said about a cluster in which nothing can run.
+#[derive(Default)]
+struct Waiting {
+    said: Option<Standstill>,
+}
+
+impl Waiting {
+    /// What is to be said now.
+    fn news(&mut self, now_is: Option<Standstill>, now: Instant) -> Option<String> {
+        match now_is {
+            Some(standstill) if self.said.as_ref() == Some(&standstill) => None,
+            Some(standstill) if now.duration_since(standstill.since) < STANDSTILL_SHOWN_AFTER => None,
+            Some(standstill) => {
+                let text = format!("waiting: {standstill}");
+                self.said = Some(standstill);
+                Some(text)
+            }
+            None => self.said.take().map(|_| "there are engines again: it goes on".to_owned()),
+        }
+    }
 }
 
 fn bar() -> ProgressBar {
@@ -108,6 +142,28 @@ fn line(p: &Progress, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Cause;
+
+    #[test]
+    fn a_standstill_is_told_once_and_so_is_its_end() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let of = |cause, since| Some(Standstill { cause, since, profile: "lab".to_owned() });
+        let (no_engines, later) = (of(Cause::NoEngines, start), of(Cause::NoEngines, after(60)));
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.news(None, start), None, "all is well");
+        assert_eq!(waiting.news(no_engines.clone(), after(1)), None, "it may be over soon");
+        assert_eq!(waiting.news(None, after(1)), None, "it was");
+        let text = waiting.news(no_engines.clone(), after(2)).expect("nothing happens");
+        assert!(text.starts_with("waiting: there are no engines"), "{text}");
+        assert_eq!(waiting.news(no_engines, after(9)), None, "that was said");
+        assert!(waiting.news(None, after(10)).expect("news").contains("goes on"));
+        assert_eq!(waiting.news(None, after(11)), None);
+        assert_eq!(waiting.news(later.clone(), after(61)), None);
+        assert!(waiting.news(later, after(62)).is_some(), "another time");
+        let gone = of(Cause::NoController("closed".to_owned()), after(63));
+        assert!(waiting.news(gone, after(66)).expect("another reason").contains("controller"));
+    }
 
     #[test]
     fn lines_look_like_the_notebooks() {

@@ -61,8 +61,12 @@ fn admit(caller: &tonic::Extensions, role: Role) -> Result<(), Status> {
         Some(Caller::Local) => Ok(()),
         Some(Caller::Remote(found)) if *found == role => Ok(()),
         Some(Caller::Remote(found)) => Err(Status::permission_denied(format!(
-            "this connection was made with {}, the certificate of a {found}; a {role} must use {} of the profile",
+            "this connection was made with {}, {} certificate; {role}s must use {} of the profile",
             found.file_name(),
+            match found {
+                Role::Client => "a client's",
+                Role::Engine => "an engine's",
+            },
             role.file_name(),
         ))),
         None => Err(Status::permission_denied("the connection says nothing about its peer")),

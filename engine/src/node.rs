@@ -159,7 +159,7 @@ async fn serve(
     let session = phalanx_link::open_session(connected.channel.clone(), NODE_SESSION, messages);
     let mut commands = session.await.map_err(|e| refused_or_lost(&e))?;
     let registered = await_registered(&mut commands).await?;
-    tracing::info!(engines = ?registered.engines, "registered with the controller");
+    tracing::info!(engines = ?registered.engines, "registered with the controller over {}", connected.route);
     wanted.clone_from(&registered.engines);
 
     let every = Duration::from_millis(u64::from(registered.heartbeat_ms).max(10));

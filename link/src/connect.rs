@@ -1,7 +1,7 @@
 //! Making the connection.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,6 +41,15 @@ pub enum Route {
     Unix(PathBuf),
     /// TCP with TLS.
     Tls(String),
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "the Unix socket {}", path.display()),
+            Self::Tls(address) => write!(f, "TLS to {address}"),
+        }
+    }
 }
 
 /// Connects to the controller that a connection file names. `host_id` is this machine's

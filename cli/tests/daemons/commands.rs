@@ -177,7 +177,7 @@ fn profiles_that_are_not_there_or_not_private_say_so_in_their_own_words() {
     let cluster = Cluster::new();
     for command in ["stop", "status"] {
         let (code, _, err) = cluster.phalanx(&[command, "--profile", "nope"]);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, Some(11), "nothing runs there");
         assert!(err.contains("there is no profile `nope`"), "{err}");
     }
     assert_eq!(cluster.phalanx(&["start", "-n", "0"]).0, Some(2));
@@ -261,4 +261,23 @@ fn a_copied_connection_file_is_enough_to_look_from_elsewhere() {
     let (code, _, err) = cluster.phalanx(&["status", "--profile", "here"]);
     assert_eq!(code, Some(1));
     assert!(err.contains("cannot be reached"), "{err}");
+}
+
+/// The environment says which profile is meant where the command line does not; a connection file says more.
+#[test]
+fn engines_take_their_profile_from_the_environment_like_all_commands() {
+    let cluster = Cluster::new();
+    let engine = |arguments: &[&str]| {
+        let mut command = cluster.command(program("engine"));
+        outcome(command.env("PHALANX_PROFILE", "elsewhere").args(arguments).output().unwrap())
+    };
+    let (code, _, err) = engine(&[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no profile `elsewhere`"), "{err}");
+    let (code, _, err) = engine(&["--connection", "/nowhere/engine.json"]);
+    assert_eq!(code, Some(1), "it is not waited for");
+    assert!(err.contains("there is no connection file /nowhere/engine.json"), "{err}");
+    let (code, _, err) = engine(&["--profile", "lab", "--connection", "/nowhere/engine.json"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("either --profile or --connection"), "{err}");
 }

@@ -105,7 +105,7 @@ impl Io {
                 Over::Refused(e) => return e,
                 Over::Lost(why) => {
                     tracing::warn!("the connection to the controller was lost: {why}; trying again");
-                    self.engines.reset(Vec::new());
+                    self.engines.lost(&why);
                     self.end_direct(&why);
                 }
             }
@@ -137,7 +137,14 @@ impl Io {
         let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
         let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
         match events.message().await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
-            Some(Kind::Welcome(welcome)) => self.engines.reset(welcome.engines),
+            Some(Kind::Welcome(welcome)) => {
+                tracing::info!(
+                    profile = file.profile,
+                    "connected to the controller over {}",
+                    connected.route
+                );
+                self.engines.reset(&file.profile, welcome.engines);
+            }
             Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),
             other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
         }

@@ -11,6 +11,7 @@
 
 mod connection;
 mod engines;
+mod standstill;
 mod upload;
 
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use tokio::sync::mpsc;
 
 pub use engines::EngineInfo;
 pub(crate) use engines::Engines;
+#[cfg(test)]
+pub(crate) use standstill::Cause;
+pub(crate) use standstill::Standstill;
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec};

@@ -26,6 +26,7 @@ fn one(wanted: i64, ids: &[u32]) -> Result<u32> {
     let unknown = || {
         let existing = match ids {
             [] => "no engines".to_owned(),
+            [id] => format!("engine {id}"),
             ids => format!("engines {}", ids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
         };
         Error::UnknownEngine { engine: wanted, existing }

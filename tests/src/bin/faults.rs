@@ -25,6 +25,7 @@ fn main() -> phalanx::Result<()> {
         ["panic", n, chunksize, bad] => panicking(&client, number(n), number(chunksize), number(bad)),
         ["retry", gate, n, bad] => retry(&client, Gate::at(gate), number(n), number(bad))?,
         ["abort", gate, n] => abort(&client, Gate::at(gate), number(n) as usize)?,
+        ["watch", n] => watch(&client, number(n))?,
         ["everywhere"] => everywhere(&client)?,
         _ => panic!("no such scenario: {arguments:?}"),
     }
@@ -157,6 +158,13 @@ fn abort(client: &Client, gate: Gate, engines: usize) -> phalanx::Result<()> {
     assert!(matches!(out.get(), Err(Error::Aborted)), "{:?}", out.get());
     println!("aborted");
     check_complete(&view.map_async(|x: u64| 3 * x + 1, 0..1_000, Auto), 1_000)
+}
+
+/// A map that is watched, as by a person.
+fn watch(client: &Client, n: u64) -> phalanx::Result<()> {
+    let out = client.load_balanced_view().map_async(|x: u64| 3 * x + 1, 0..n, 1);
+    out.wait_interactive()?;
+    check_complete(&out, n)
 }
 
 /// Every engine that there is runs something.

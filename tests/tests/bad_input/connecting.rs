@@ -142,11 +142,11 @@ fn a_certificate_of_the_other_role() {
     let cluster = Cluster::start(4);
     let (_, client) = over_tcp(&cluster, Role::Client, |_| ());
     let said = Wire::connect(&client).register(wire::registration(1)).unwrap_err();
-    assert_says(&said, &["certificate of a client", "engine must use engine.json"]);
+    assert_says(&said, &["a client's certificate", "engines must use engine.json"]);
     let (_, engine) = over_tcp(&cluster, Role::Engine, |_| ());
     let said = Wire::connect(&engine).greet(wire::greeting(wire::peer(1))).unwrap_err();
-    assert_says(&said, &["certificate of a engine", "client must use client.json"]);
-    assert_says(&Wire::connect(&engine).status().unwrap_err(), &["client must use client.json"]);
+    assert_says(&said, &["an engine's certificate", "clients must use client.json"]);
+    assert_says(&Wire::connect(&engine).status().unwrap_err(), &["clients must use client.json"]);
     assert_it_works(&cluster);
 }
 

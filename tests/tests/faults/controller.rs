@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phalanx::Client;
-use phalanx_tests::{Cluster, Program, Signal};
+use phalanx_tests::{Cluster, DEADLINE, Program, Signal, wait_until};
 
 use crate::{check_everywhere, complete, held_map};
 
@@ -41,6 +41,29 @@ fn a_controller_that_is_stopped_is_not_waited_for_without_end() {
     assert!(error.to_string().contains("does not answer within 10 s"), "{error}");
     cluster.wait_for_engines(1);
     assert!(Client::connect_file(&file).is_ok(), "it answers again");
+}
+
+/// Who watches a job that nobody runs learns why, and what to start.
+#[test]
+fn who_waits_in_vain_is_told_what_is_missing() {
+    let mut cluster = Cluster::start(1);
+    cluster.node(0).kill();
+    cluster.wait_for_engines(0);
+    let program = Program::start(&cluster, "faults", &["watch", "20"]);
+    let is_told = |text: &str| {
+        let said = || program.stderr().contains(text);
+        wait_until(&format!("{text:?} is said"), DEADLINE, said);
+    };
+    is_told("waiting: there are no engines\n  Start some: engine --profile test -n 4\n");
+    cluster.controller().kill();
+    is_told("waiting: the connection to the controller was lost: ");
+    is_told("start it: controller --profile test\n");
+    cluster.start_controller();
+    cluster.add_node(2);
+    is_told("there are engines again: it goes on\n");
+    let finished = program.finish();
+    assert!(finished.stdout.contains("20/20 tasks finished") && finished.stdout.contains("\ndone\n"));
+    assert_eq!(finished.stderr.matches("waiting: the connection").count(), 1, "{}", finished.stderr);
 }
 
 fn restart_in_the_middle_of_a_job(how: Signal) {

@@ -17,6 +17,10 @@ fn a_daemon_that_hears_nothing_gives_the_controller_up_and_comes_back() {
     file.save(&elsewhere).expect("the test's folder can be written to");
     let remote = cluster.add_node_with(&elsewhere, 1);
     cluster.wait_for_engines(2);
+    cluster
+        .node(remote)
+        .wait_for_log(&format!("registered with the controller over TLS to {}", network.address()));
+    cluster.node(0).wait_for_log("registered with the controller over the Unix socket ");
 
     let gate = cluster.gate("gate");
     let program = held_map(&cluster, &gate, 2, 0);

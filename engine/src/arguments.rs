@@ -1,0 +1,141 @@
+//! The command line of `engine`.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use phalanx_engine::{Connection, NodeConfig};
+use phalanx_profile::{ConnectionError, ConnectionFile, Profile, ProfileError, Role};
+use thiserror::Error;
+
+const EXAMPLES: &str = "\
+Examples:
+  engine --profile nbserver -n 4
+      On the controller's machine the profile is all it needs.
+
+  scp ~/.phalanx/nbserver/engine.json node7:
+  ssh node7 engine --connection engine.json -n 16
+      On another machine, which needs a copy of the profile's engine.json first.
+
+It comes back by itself when the controller is restarted. SIGTERM or Ctrl-C lets running chunks finish
+and hands queued ones back; a second one ends it at once.
+
+Exit codes: 0 asked to leave, 1 an error, 2 wrong usage.";
+
+/// Hosts engines, the slots in which a cluster runs users' functions: start it on every machine that shall work.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The profile to serve: a directory in $PHALANX_HOME (default ~/.phalanx)
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    profile: String,
+
+    /// A connection file (engine.json) copied from the controller's profile; then no profile is needed
+    #[arg(long, value_name = "FILE")]
+    connection: Option<PathBuf>,
+
+    /// How many engines; as a rule one per core [default: this machine's cores]
+    #[arg(short = 'n', long = "engines", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    engines: Option<u32>,
+
+    /// Where programs are kept [default: the profile's, or ~/.cache/phalanx]
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+
+    /// End when the controller cannot be reached, instead of trying again
+    #[arg(long)]
+    no_reconnect: bool,
+
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `phalanx_engine=debug`
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "PHALANX_LOG")]
+    pub(crate) log: String,
+}
+
+/// What was asked for cannot be done.
+#[derive(Debug, Error)]
+pub(crate) enum ArgumentsError {
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+}
+
+impl Arguments {
+    /// Those of this process; it ends when they are wrong.
+    pub(crate) fn of_this_process() -> Self {
+        Self::read(&Self::command().get_matches()).unwrap_or_else(|e| e.exit())
+    }
+
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let arguments = Self::from_arg_matches(matches)?;
+        // A profile from the environment is what is meant where nothing else is said.
+        let named = matches.value_source("profile") == Some(ValueSource::CommandLine);
+        if named && arguments.connection.is_some() {
+            let text = "give either --profile or --connection: a connection file names its cluster itself";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(arguments)
+    }
+
+    pub(crate) fn config(self) -> Result<NodeConfig, ArgumentsError> {
+        let engines = self.engines.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+        });
+        let (connection, programs) = match self.connection {
+            Some(file) => {
+                // Whoever names a file means one that is there; a profile's appears when its controller is started.
+                ConnectionFile::load(&file, Role::Engine)?;
+                (file, self.programs.unwrap_or_else(cache_dir))
+            }
+            None => {
+                let profile = Profile::open(&self.profile)?;
+                let programs = match self.programs {
+                    Some(dir) => dir,
+                    None => profile.programs_dir()?,
+                };
+                (profile.engine_file(), programs)
+            }
+        };
+        let mut config = NodeConfig::new(engines, Connection::Path(connection), programs);
+        config.reconnect = !self.no_reconnect;
+        Ok(config)
+    }
+}
+
+fn cache_dir() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    base.unwrap_or_else(std::env::temp_dir).join("phalanx")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::read(&Arguments::command().try_get_matches_from([&["engine"], arguments].concat())?)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cluster_is_named_in_one_way() {
+        let error = read(&["--profile", "lab", "--connection", "engine.json"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert_eq!(read(&["--profile", "lab"]).unwrap().profile, "lab");
+        let by_file = read(&["--connection", "engine.json"]).unwrap();
+        assert_eq!(by_file.connection, Some("engine.json".into()));
+    }
+
+    #[test]
+    fn a_connection_file_that_is_not_there_is_not_waited_for() {
+        let Err(error) = read(&["--connection", "/nowhere/engine.json"]).unwrap().config() else {
+            panic!("there is no such file")
+        };
+        assert!(error.to_string().contains("/nowhere/engine.json"), "{error}");
+    }
+}
