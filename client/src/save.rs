@@ -17,8 +17,8 @@ pub(crate) type Saver<R> = fn(&AsyncMapResult<R>, &Path, &SaveOptions) -> Result
 
 impl<R: Value> AsyncMapResult<R> {
     /// Waits until the map has ended and writes a file with its values, their parameters (the elements that were
-    /// mapped), and for each element the engine, the attempt, when it ran and how long; elements that failed are marked and
-    /// keep their error. An existing file is never overwritten. Returns the file's path.
+    /// mapped, and the value given by `with`), and for each element the engine, the attempt, when it ran and how long; elements
+    /// that failed are marked and keep their error. An existing file is never overwritten. Returns the file's path.
     ///
     /// ```no_run
     /// # fn main() -> phalanx::Result<()> {
@@ -51,14 +51,35 @@ pub(crate) fn saver<A: Value, R: Value>(
     path: &Path,
     options: &SaveOptions,
 ) -> Result<PathBuf> {
+    write::<A, R, ()>(result, None, path, options)
+}
+
+/// Writes values `R` of elements `A` that shared a `C`.
+pub(crate) fn saver_with<C: Value, A: Value, R: Value>(
+    result: &AsyncMapResult<R>,
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<PathBuf> {
+    let shared: C = codec::decode(&result.job.spec.context)?;
+    write::<A, R, C>(result, Some(&shared), path, options)
+}
+
+fn write<A: Value, R: Value, C: Value>(
+    result: &AsyncMapResult<R>,
+    shared: Option<&C>,
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<PathBuf> {
     let outcomes = result.results();
     let parameters = decoded::<A>(&result.job.spec.elements)?;
     let (records, info) = described(result);
     let outcomes = outcomes.iter().map(outcome);
-    ResultFile::new(&info, outcomes, &records)
-        .with_parameters(parameters.iter())
-        .save(path, options)
-        .map_err(|e| Error::Save(e.to_string()))
+    let file = ResultFile::new(&info, outcomes, &records).with_parameters(parameters.iter());
+    let saved = match shared {
+        Some(shared) => file.with_context(shared).save(path, options),
+        None => file.save(path, options),
+    };
+    saved.map_err(|e| Error::Save(e.to_string()))
 }
 
 fn outcome<R>(outcome: &std::result::Result<R, RemoteError>) -> ElementOutcome<'_, &R> {
@@ -127,4 +148,68 @@ fn record(run: &RunResult, records: &mut [ElementRecord]) {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use phalanx_proto::v1::{ElementFailure, Report};
+
+    use super::*;
+    use crate::codec::ElementsBuilder;
+    use crate::job::{JobPlan, JobSpec};
+    use crate::worker::Function;
+
+    fn job_of_one_chunk(elements: u8) -> Job {
+        let mut builder = ElementsBuilder::default();
+        (0..elements).for_each(|x| builder.push(&x).unwrap());
+        let spec = JobSpec {
+            function: Function { entry: 0, label: "f" },
+            elements: builder.finish(),
+            context: Bytes::new(),
+            plan: JobPlan::Balanced { chunksize: 4 },
+            retries: 1,
+        };
+        Job::new(1, spec)
+    }
+
+    /// A report of the whole chunk, each element with the engine's number as its value.
+    fn report(engine: u8, attempt: u32, failed: &[u32], retrying: bool) -> Report {
+        let times = [u64::from(engine) * 100, u64::from(engine) * 100 + 10];
+        Report {
+            engine: engine.into(),
+            attempt,
+            chunk_count: 1,
+            chunk_len: 4,
+            failures: failed.iter().map(|&offset| ElementFailure { offset, ..Default::default() }).collect(),
+            retrying,
+            timings: times.iter().flat_map(|ns| ns.to_le_bytes()).collect(),
+            stride: 1,
+            data: vec![engine; 4].into(),
+            ..Default::default()
+        }
+    }
+
+    /// A controller that is new does not know that three of four elements were settled, and has the chunk run again.
+    #[test]
+    fn elements_are_those_of_the_report_that_settled_them() {
+        let job = job_of_one_chunk(4);
+        assert!(job.on_report(report(1, 1, &[2], true)));
+        assert!(job.on_report(report(2, 1, &[], false)));
+        let mut records = vec![ElementRecord::default(); 4];
+        let state = job.lock();
+        state.runs.iter().for_each(|run| record(run, &mut records));
+        let of: Vec<_> = records.iter().map(|r| (r.engine, r.started_ns, r.completed_ns)).collect();
+        assert_eq!(of, [(1, 100, 110), (1, 100, 110), (2, 200, 210), (1, 100, 110)]);
+        let mut values = vec![0; 4];
+        for run in &state.runs {
+            run.for_each(|element, value| {
+                values[element as usize] = value.expect("it did not fail in the end")[0];
+                Ok::<(), ()>(())
+            })
+            .unwrap();
+        }
+        assert_eq!(values, [1, 1, 2, 1], "values and records tell the same");
+        assert_eq!((state.failed, state.chunks_done), (0, 1));
+    }
 }

@@ -7,7 +7,7 @@ use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
 
 use super::chunksize::Chunksize;
 use super::shape::{One, Shape};
-use super::{context, encoded, map_result, submit};
+use super::{context, encoded, map_result, map_result_with, submit};
 use crate::codec::{ElementsBuilder, Number, Value};
 use crate::error::{Error, Result};
 use crate::job::{JobPlan, JobSpec};
@@ -299,7 +299,7 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, chunksize.into());
-        map_result::<A, R>(submit(&self.view.session, self.along(spec)))
+        map_result_with::<C, A, R>(submit(&self.view.session, self.along(spec)))
     }
 
     /// [`map_async`](Self::map_async), waited for.
@@ -358,7 +358,7 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::try_map_with::<F, C, A, R, E>(), items, chunksize.into());
-        map_result::<A, R>(submit(&self.view.session, self.along(spec)))
+        map_result_with::<C, A, R>(submit(&self.view.session, self.along(spec)))
     }
 
     fn along(&self, spec: Result<JobSpec>) -> Result<JobSpec> {

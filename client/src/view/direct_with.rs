@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::direct::DirectView;
 use super::shape::Shape;
-use super::{context, map_result, submit};
+use super::{context, map_result_with, submit};
 use crate::codec::Value;
 use crate::error::Result;
 use crate::result::AsyncMapResult;
@@ -41,7 +41,7 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, || Ok(context(&*self.value)?));
-        map_result::<A, R>(submit(&self.view.session, spec))
+        map_result_with::<C, A, R>(submit(&self.view.session, spec))
     }
 
     /// [`map_async`](Self::map_async), waited for.

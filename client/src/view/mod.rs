@@ -23,6 +23,7 @@ use bytes::Bytes;
 use crate::codec::{self, CodecError, Elements, ElementsBuilder, Value};
 use crate::error::{Error, Result};
 use crate::job::{JobHandle, JobPlan, JobSpec};
+use crate::result::AsyncMapResult;
 use crate::session::Session;
 use crate::worker::{BadEntry, Function};
 
@@ -70,12 +71,24 @@ fn nothing() -> JobSpec {
 
 /// The result of a map.
 #[cfg(feature = "hdf5")]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> crate::AsyncMapResult<R> {
-    crate::AsyncMapResult::new(handle, crate::save::saver::<A, R>)
+fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+    AsyncMapResult::new(handle, crate::save::saver::<A, R>)
+}
+
+/// The result of a map whose elements share a value.
+#[cfg(feature = "hdf5")]
+fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+    AsyncMapResult::new(handle, crate::save::saver_with::<C, A, R>)
 }
 
 /// The result of a map.
 #[cfg(not(feature = "hdf5"))]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> crate::AsyncMapResult<R> {
-    crate::AsyncMapResult::new(handle)
+fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+    AsyncMapResult::new(handle)
+}
+
+/// The result of a map whose elements share a value.
+#[cfg(not(feature = "hdf5"))]
+fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+    AsyncMapResult::new(handle)
 }

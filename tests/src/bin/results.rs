@@ -8,6 +8,7 @@ use ndarray::Array2;
 use phalanx::{AsyncMapResult, Auto, ChunkInfo, Client};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A struct of everything.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ fn main() {
 #[derive(Serialize)]
 struct Expected<'a, A, R> {
     parameters: &'a [A],
+    /// The value given by `with`, if any.
+    context: Option<Value>,
     values: Vec<Option<R>>,
     errors: Vec<String>,
     kinds: Vec<&'static str>,
@@ -50,6 +53,19 @@ struct Expected<'a, A, R> {
 
 fn save<A, R>(folder: &Path, name: &str, parameters: &[A], out: &AsyncMapResult<R>)
 where
+    A: Serialize,
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    save_with(folder, name, None, parameters, out);
+}
+
+fn save_with<A, R>(
+    folder: &Path,
+    name: &str,
+    context: Option<Value>,
+    parameters: &[A],
+    out: &AsyncMapResult<R>,
+) where
     A: Serialize,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
@@ -70,6 +86,7 @@ where
     let failures: Vec<_> = results.iter().map(|r| r.as_ref().err().map(error).unwrap_or_default()).collect();
     let expected = Expected {
         parameters,
+        context,
         errors: failures.iter().map(|(_, message)| message.clone()).collect(),
         kinds: failures.iter().map(|(kind, _)| *kind).collect(),
         engines: all.clone().map(|i| per_element(i).engine).collect(),
@@ -139,12 +156,22 @@ fn save_all(client: &Client, folder: &Path) {
     save(folder, "texts", &n, &lview.map_async(|i: u32| "größer ".repeat(i as usize % 3), n.clone(), 4));
     save(folder, "structs", &n, &lview.map_async(fit, n.clone(), 3));
     save(folder, "direct", &n, &client.direct_view(..).map_async(|i: u32| i * i, n.clone()));
-    let failing = lview.retries(1).try_map_async(
+    let failing = lview.clone().retries(1).try_map_async(
         |i: u32| if i % 10 == 7 { Err(format!("{i} is no good")) } else { Ok(f64::from(i)) },
         n.clone(),
         6,
     );
     save(folder, "failed", &n, &failing);
+    let shared = fit(5);
+    let json = || Some(serde_json::to_value(&shared).expect("it has a JSON form"));
+    let scaled = |shared: &Fit, i: u32| shared.weights[0] * f64::from(i);
+    let out = lview.with(shared.clone()).map_async(scaled, n.clone(), 4);
+    save_with(folder, "shared", json(), &n, &out);
+    let out = client.direct_view(..).with(shared.clone()).map_async(scaled, n.clone());
+    save_with(folder, "shared-direct", json(), &n, &out);
+    let checked = |shared: &Fit, i: u32| i.checked_sub(shared.count).map(f64::from).ok_or("too small");
+    let out = lview.with(shared.clone()).try_map_async(checked, n.clone(), 4);
+    save_with(folder, "shared-failed", json(), &n, &out);
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): numbers that do not compress.

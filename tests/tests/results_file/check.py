@@ -36,6 +36,18 @@ def field(group, key, i):
     return row(group[key], i)
 
 
+def whole(node):
+    """A value that all elements share: it has no axis for them."""
+    if isinstance(node, h5py.Group):
+        assert node.attrs["encoding"] == "struct", f"{node.name} is a {node.attrs['encoding']}"
+        fields = [key for key in node if not key.endswith(".is_some")]
+        there = {key: bool(node[key + ".is_some"][()]) for key in fields if key + ".is_some" in node}
+        return {key: whole(node[key]) if there.get(key, True) else None for key in fields}
+    if h5py.check_string_dtype(node.dtype) is not None:
+        return node.asstr()[()]
+    return node[()].tolist()
+
+
 def plain(value):
     """ndarray's own JSON form as nested lists."""
     if isinstance(value, dict) and set(value) == {"v", "dim", "data"}:
@@ -59,6 +71,10 @@ def check(file, want):
         same(file.attrs[key], want[key], key)
     assert math.isclose(file.attrs["wall_seconds"], want["wall_seconds"], rel_tol=1e-12)
     same(file["chunks/size"][()].tolist(), want["chunk_sizes"], "chunk sizes")
+
+    assert ("context" in file) == (want["context"] is not None)
+    if want["context"] is not None:
+        same(whole(file["context"]), want["context"], "context")
 
     elements = file["elements"]
     for name, key in [("engine", "engines"), ("attempt", "attempts"), ("chunk", "chunks"),

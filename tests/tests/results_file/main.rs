@@ -27,8 +27,19 @@ fn every_value_parameter_and_record() {
     assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
     let names = String::from_utf8_lossy(&saved.stdout).into_owned();
     let expected = [
-        "numbers", "integers", "tuples", "arrays", "matrices", "ragged", "texts", "structs", "direct",
+        "numbers",
+        "integers",
+        "tuples",
+        "arrays",
+        "matrices",
+        "ragged",
+        "texts",
+        "structs",
+        "direct",
         "failed",
+        "shared",
+        "shared-direct",
+        "shared-failed",
     ];
     assert_eq!(names.lines().collect::<Vec<_>>(), expected);
 
@@ -53,12 +64,17 @@ fn a_wrong_value_is_found() {
         .expect("it starts");
     assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/results_file/check.py");
-    for (name, key) in
-        [("numbers", "values"), ("structs", "parameters"), ("direct", "engines"), ("failed", "errors")]
-    {
+    for (name, key) in [
+        ("numbers", "values"),
+        ("structs", "parameters"),
+        ("direct", "engines"),
+        ("failed", "errors"),
+        ("shared", "context"),
+    ] {
         let path = folder.path().join(format!("{name}.json"));
         let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        json[key][7] = if key == "errors" { "other".into() } else { 12_345.into() };
+        let place = if key == "context" { &mut json[key]["count"] } else { &mut json[key][7] };
+        *place = if key == "errors" { "other".into() } else { 12_345.into() };
         std::fs::write(&path, json.to_string()).unwrap();
         let checked =
             Command::new(&python).arg(&script).arg(folder.path()).arg(name).output().expect("Python starts");
