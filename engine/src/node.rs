@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phalanx_link::{ConnectError, NODE_SESSION};
+use phalanx_link::ConnectError;
 use phalanx_profile::{ConnectionError, ConnectionFile, Role};
 use phalanx_programs::{Store, StoreError};
 use phalanx_proto::host;
-use phalanx_proto::stream::Incoming;
+use phalanx_proto::stream::{Incoming, NODE_SESSION};
 use phalanx_proto::v1::{self, Refusal, node_command, node_message::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION, target};
 use thiserror::Error;

@@ -8,5 +8,5 @@ mod tls;
 
 pub use connect::{Connected, Route, connect};
 pub use error::ConnectError;
-pub use session::{CLIENT_SESSION, NODE_SESSION, open_session};
+pub use session::open_session;
 pub use tls::TlsError;

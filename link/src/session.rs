@@ -13,11 +13,6 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tower::ServiceExt;
 
-/// Where a client's session is opened, its messages being `ClientMessage` and `ClientEvent`.
-pub const CLIENT_SESSION: &str = "/phalanx.v1.Cluster/Session";
-/// Where a node's session is opened, its messages being `NodeMessage` and `NodeCommand`.
-pub const NODE_SESSION: &str = "/phalanx.v1.Nodes/Session";
-
 /// A controller that is there answers at once; connections to one that is stopped are made, by the system, and never answered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use phalanx_idle::Watch;
-use phalanx_link::CLIENT_SESSION;
 use phalanx_proto::host;
-use phalanx_proto::stream::Incoming;
+use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::sync::mpsc;

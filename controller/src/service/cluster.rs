@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::ClientId;
-use phalanx_proto::stream::Incoming;
+use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
@@ -65,7 +65,7 @@ impl Cluster for ClusterService {
 }
 
 impl Sessions for ClusterService {
-    const PATH: &'static str = "/phalanx.v1.Cluster/Session";
+    const PATH: &'static str = CLIENT_SESSION;
     type In = ClientMessage;
     type Out = ClientEvent;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::NodeId;
-use phalanx_proto::stream::Incoming;
+use phalanx_proto::stream::{Incoming, NODE_SESSION};
 use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::nodes_server::Nodes;
 use phalanx_proto::v1::{Beat, BeatAck, NodeCommand, NodeMessage, ProgramPiece, ProgramRequest};
@@ -78,7 +78,7 @@ impl Nodes for NodesService {
 }
 
 impl Sessions for NodesService {
-    const PATH: &'static str = "/phalanx.v1.Nodes/Session";
+    const PATH: &'static str = NODE_SESSION;
     type In = NodeMessage;
     type Out = NodeCommand;
 

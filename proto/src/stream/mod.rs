@@ -18,6 +18,11 @@ mod rope;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 
+/// Where a client's session is opened, its messages being `ClientMessage` and `ClientEvent`.
+pub const CLIENT_SESSION: &str = "/phalanx.v1.Cluster/Session";
+/// Where a node's session is opened, its messages being `NodeMessage` and `NodeCommand`.
+pub const NODE_SESSION: &str = "/phalanx.v1.Nodes/Session";
+
 /// The HTTP content type of gRPC.
 pub const CONTENT_TYPE: &str = "application/grpc";
 
