@@ -17,5 +17,5 @@ mod window;
 
 pub use blocking::wait;
 pub use noted::Noted;
-pub use runtime::{Watch, noted, watch};
+pub use runtime::{Here, Watch, noted, watch};
 pub use window::Window;

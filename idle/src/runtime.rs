@@ -33,9 +33,35 @@ impl News {
 pub struct Watch(Arc<News>);
 
 impl Watch {
+    /// As [`watch`](watch()), for a runtime that several threads run in turn; each says that it does ([`here`](Self::here)).
+    #[must_use]
+    pub fn of(runtime: &tokio::runtime::Handle) -> Self {
+        let news = Arc::new(News::default());
+        runtime.spawn(keep_watch(Arc::clone(&news)));
+        Self(news)
+    }
+
+    /// This thread runs the runtime, for as long as the guard is kept: what is [`noted`](noted()) here concerns it.
+    #[must_use = "it ends with the guard"]
+    pub fn here(&self) -> Here {
+        Here { before: NEWS.replace(Some(Arc::clone(&self.0))) }
+    }
+
     /// As [`noted`](noted()), from any thread.
     pub fn noted(&self) {
         self.0.noted();
+    }
+}
+
+/// See [`Watch::here`].
+#[derive(Debug)]
+pub struct Here {
+    before: Option<Arc<News>>,
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        NEWS.set(self.before.take());
     }
 }
 
@@ -46,10 +72,9 @@ thread_local! {
 /// From now on this thread's runtime polls for a moment, whenever something was [`noted`], before it sleeps. To be called in a
 /// runtime of one thread.
 pub fn watch() -> Watch {
-    let news = Arc::new(News::default());
-    NEWS.set(Some(Arc::clone(&news)));
-    tokio::spawn(keep_watch(Arc::clone(&news)));
-    Watch(news)
+    let watch = Watch::of(&tokio::runtime::Handle::current());
+    NEWS.set(Some(Arc::clone(&watch.0)));
+    watch
 }
 
 /// Something came that may be followed by more: a message of a peer, a wish of the user.
@@ -154,6 +179,21 @@ mod tests {
             assert_eq!(watch.0.count.load(Ordering::Relaxed), before + 1);
             until(|| watch.0.asleep.load(Ordering::Relaxed)).await;
         });
+    }
+
+    #[test]
+    fn threads_that_run_it_in_turn_note_for_it_and_for_no_longer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (watch, outer) = (Watch::of(runtime.handle()), Watch::of(other.handle()));
+        let noted_by = |watch: &Watch| watch.0.count.load(Ordering::Relaxed);
+        let _outer = outer.here();
+        let here = watch.here();
+        noted();
+        assert_eq!((noted_by(&watch), noted_by(&outer)), (1, 0));
+        drop(here);
+        noted();
+        assert_eq!((noted_by(&watch), noted_by(&outer)), (1, 1), "as it was before");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn wait(&self, timeout: Option<Duration>) -> bool {
-        self.job.wait(timeout)
+        self.session.wait(&self.job, timeout)
     }
 
     /// Waits until it has ended, showing progress: a bar on a terminal, else a line now and then like

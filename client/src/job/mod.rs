@@ -2,9 +2,11 @@
 
 mod coverage;
 mod handle;
+mod ready;
 mod run;
 mod state;
 
 pub use handle::{ChunkInfo, JobHandle, Progress};
+pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec};

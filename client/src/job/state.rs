@@ -227,9 +227,14 @@ impl Job {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until it has ended; false when `timeout` passes first.
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Waits until it has ended; false when `timeout` passes first. Somebody else runs the connection meanwhile.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        let is_over = || self.is_over.load(Ordering::Acquire).then_some(true);
+        let is_over = || self.is_over().then_some(true);
         phalanx_idle::wait(is_over, || {
             let (mut state, running) = (self.lock(), |s: &mut State| s.ended.is_none());
             match timeout {

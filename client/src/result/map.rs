@@ -10,10 +10,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::completed::{AsCompleted, InOrder};
-use super::single::Ready;
 use super::{outcomes, values};
 use crate::error::{Error, RemoteError, Result};
-use crate::job::JobHandle;
+use crate::job::{JobHandle, Ready};
 
 /// The values of a map, in the order of its elements: there at once, filled later.
 ///
@@ -48,7 +47,7 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get(&self) -> Result<Vec<R>> {
-        self.handle.job.wait(None);
+        let _ = self.handle.wait(None);
         values(&self.handle.job)
     }
 
@@ -64,7 +63,7 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<Vec<R>> {
-        if !self.handle.job.wait(Some(timeout)) {
+        if !self.handle.wait(Some(timeout)) {
             return Err(Error::Timeout(timeout));
         }
         values(&self.handle.job)
@@ -81,7 +80,7 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     /// ```
     #[must_use]
     pub fn results(&self) -> Vec<std::result::Result<R, RemoteError>> {
-        self.handle.job.wait(None);
+        let _ = self.handle.wait(None);
         outcomes(&self.handle.job)
     }
 

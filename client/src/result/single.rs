@@ -4,11 +4,10 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::job::{Job, JobHandle};
+use crate::job::{Job, JobHandle, Ready};
 
 type Assemble<T> = Arc<dyn Fn(&Job) -> Result<T> + Send + Sync>;
 
@@ -40,7 +39,7 @@ impl<T> AsyncResult<T> {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get(&self) -> Result<T> {
-        self.handle.job.wait(None);
+        let _ = self.handle.wait(None);
         (self.assemble)(&self.handle.job)
     }
 
@@ -56,7 +55,7 @@ impl<T> AsyncResult<T> {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get_timeout(&self, timeout: Duration) -> Result<T> {
-        if !self.handle.job.wait(Some(timeout)) {
+        if !self.handle.wait(Some(timeout)) {
             return Err(Error::Timeout(timeout));
         }
         (self.assemble)(&self.handle.job)
@@ -74,17 +73,6 @@ impl<T> Deref for AsyncResult<T> {
 impl<T> std::fmt::Debug for AsyncResult<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.handle.fmt(f)
-    }
-}
-
-/// Waits for a job without blocking a thread.
-pub(super) struct Ready(pub(super) Arc<Job>);
-
-impl Future for Ready {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.poll_ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use phalanx_idle::Watch;
 use phalanx_proto::host;
 use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
@@ -15,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::drive::Drive;
 use super::upload::{self, Outgoing};
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
@@ -54,28 +54,24 @@ enum Over {
 }
 
 pub(super) fn spawn(
+    drive: Arc<Drive>,
     source: FileSource,
     commands: mpsc::UnboundedReceiver<Command>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
-    tell: SyncSender<Result<Watch, Error>>,
+    tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let io = Io { source, commands, jobs, engines };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
-        runtime.block_on(async {
-            // A task of its own: the runtime polls its first future only after a look at every socket.
-            let ended = tokio::spawn(io.run(phalanx_idle::watch(), tell)).await;
-            ended.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
-        });
+        drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
 }
 
 impl Io {
-    async fn run(mut self, watch: Watch, tell: SyncSender<Result<Watch, Error>>) {
+    async fn run(mut self, tell: SyncSender<Result<(), Error>>) {
         let error = match self.connect().await {
             Ok(link) => {
-                let _ = tell.send(Ok(watch));
+                let _ = tell.send(Ok(()));
                 self.keep(link).await
             }
             Err(Over::Refused(e)) => {

@@ -1,7 +1,8 @@
-//! The client's connection: a thread of its own runs it, every view and result uses it.
+//! The client's connection: every view and result uses it. A thread of its own runs it, or whoever waits for a result
+//! ([`drive`]).
 //!
 //! ```text
-//! user's threads ── commands ──▶ I/O thread ── gRPC ──▶ controller
+//! user's threads ── commands ──▶ connection ── gRPC ──▶ controller
 //!        ▲                            │
 //!        └──── jobs' states ◀─────────┘ reports, failures, engines that come and go
 //! ```
@@ -10,6 +11,7 @@
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
 mod connection;
+mod drive;
 mod engines;
 mod standstill;
 mod upload;
@@ -17,9 +19,9 @@ mod upload;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use dashmap::DashMap;
-use phalanx_idle::Watch;
 use phalanx_profile::ConnectionFile;
 use tokio::sync::mpsc;
 
@@ -29,8 +31,10 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
+use drive::Drive;
+
 use crate::error::{Error, Result};
-use crate::job::{Ended, Job, JobSpec};
+use crate::job::{Ended, Job, JobSpec, Ready};
 
 /// How the connection file is found, at every attempt anew.
 pub(crate) type FileSource = Box<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send>;
@@ -48,8 +52,7 @@ const JOBS_MAX: usize = 100_000;
 /// The connection, as the user's threads see it.
 pub(crate) struct Session {
     commands: mpsc::UnboundedSender<Command>,
-    /// The thread may be polling for what is sent to it.
-    watch: Watch,
+    drive: Arc<Drive>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
     next_job: AtomicU64,
@@ -61,13 +64,16 @@ impl Session {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (jobs, engines) = (Arc::new(DashMap::new()), Arc::new(Engines::default()));
         let (tell, first) = std::sync::mpsc::sync_channel(1);
-        let thread = connection::spawn(source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell)
-            .map_err(|e| Error::Connect(format!("no thread for the connection: {e}")))?;
-        let watch = match first.recv() {
+        let no_thread = |e| Error::Connect(format!("no thread for the connection: {e}"));
+        let drive = Arc::new(Drive::new().map_err(no_thread)?);
+        let (theirs, thread_jobs) = (Arc::clone(&engines), Arc::clone(&jobs));
+        let thread = connection::spawn(Arc::clone(&drive), source, inbox, thread_jobs, theirs, tell)
+            .map_err(no_thread)?;
+        match first.recv() {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
-        };
-        let session = Arc::new(Self { commands, watch, jobs, engines, next_job: AtomicU64::new(1) });
+        }
+        let session = Arc::new(Self { commands, drive, jobs, engines, next_job: AtomicU64::new(1) });
         Ok((session, thread))
     }
 
@@ -86,12 +92,17 @@ impl Session {
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
-        self.watch.noted();
-        if self.commands.send(Command::Submit(Arc::clone(&job))).is_err() {
+        if self.drive.hand(|| self.commands.send(Command::Submit(Arc::clone(&job)))).is_err() {
             self.jobs.remove(&key);
             job.end(Ended::Failed(Error::Closed));
         }
         job
+    }
+
+    /// Waits until the job has ended, at most for `timeout`; false when it has not.
+    pub(crate) fn wait(&self, job: &Arc<Job>, timeout: Option<Duration>) -> bool {
+        job.is_over()
+            || self.drive.run_until(Ready(Arc::clone(job)), timeout).unwrap_or_else(|| job.wait(timeout))
     }
 
     /// A job that cannot even be sent.
