@@ -238,6 +238,7 @@ impl Io {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
             Kind::Part(part) => {
+                phalanx_proto::heap::keep_buffers();
                 if let Some(job) = job(part.job) {
                     job.on_part(part);
                 }
