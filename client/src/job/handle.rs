@@ -127,7 +127,10 @@ impl JobHandle {
     }
 
     /// Waits until it has ended, showing progress: a bar on a terminal, else a line now and then like
-    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen.
+    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen; so is, after two
+    /// seconds, that nothing can run because there are no engines or the controller is gone.
+    ///
+    /// Tasks are chunks; with [`Auto`](crate::Auto), where their number is not known beforehand, elements are counted.
     ///
     /// # Errors
     /// When the job could not be run to its end. Elements that failed are no error here; see `get`.

@@ -9,4 +9,4 @@ mod state;
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
-pub(crate) use state::{Ended, Job, JobPlan, JobSpec};
+pub(crate) use state::{Ended, Job, JobPlan, JobSpec, State};

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::decode;
 use crate::error::{Error, RemoteError};
-use crate::job::{Ended, Job, RunResult};
+use crate::job::{Ended, JobHandle, RunResult};
 
 /// How long a wait for news lasts before it is looked whether the job has ended.
 const WAIT: Duration = Duration::from_millis(500);
@@ -17,7 +16,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Yields every element as soon as its result is here: its index and its outcome. Ends when all are, or when the job
 /// ends otherwise (see [`AsCompleted::error`]).
 pub struct AsCompleted<R> {
-    job: Arc<Job>,
+    handle: JobHandle,
     runs_seen: usize,
     lost_seen: usize,
     ready: VecDeque<(u64, Result<R, RemoteError>)>,
@@ -26,8 +25,8 @@ pub struct AsCompleted<R> {
 }
 
 impl<R> AsCompleted<R> {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self { job, runs_seen: 0, lost_seen: 0, ready: VecDeque::new(), error: None, values: PhantomData }
+    pub(crate) fn new(handle: JobHandle) -> Self {
+        Self { handle, runs_seen: 0, lost_seen: 0, ready: VecDeque::new(), error: None, values: PhantomData }
     }
 
     /// Why the job ended before all elements were there, if it did.
@@ -50,7 +49,7 @@ impl<R: DeserializeOwned + 'static> AsCompleted<R> {
     /// Takes what has come; false when nothing more will.
     fn refill(&mut self) -> bool {
         let (runs, lost, ended) = {
-            let state = self.job.wait_for_more(self.runs_seen, WAIT);
+            let state = self.handle.session.wait_for_more(&self.handle.job, self.runs_seen, WAIT);
             let runs: Vec<RunResult> = state.runs[self.runs_seen..].to_vec();
             let lost = state.lost[self.lost_seen..].to_vec();
             (runs, lost, state.ended.clone())
@@ -104,8 +103,8 @@ pub struct InOrder<R> {
 }
 
 impl<R> InOrder<R> {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self { completed: AsCompleted::new(job), early: BTreeMap::new(), next: 0 }
+    pub(crate) fn new(handle: JobHandle) -> Self {
+        Self { completed: AsCompleted::new(handle), early: BTreeMap::new(), next: 0 }
     }
 
     /// Why the job ended before all elements were there, if it did.

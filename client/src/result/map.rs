@@ -96,7 +96,7 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     /// ```
     #[must_use]
     pub fn iter(&self) -> InOrder<R> {
-        InOrder::new(Arc::clone(&self.handle.job))
+        InOrder::new(self.handle.clone())
     }
 
     /// The outcomes with their indices, as they come.
@@ -111,7 +111,7 @@ impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     /// ```
     #[must_use]
     pub fn as_completed(&self) -> AsCompleted<R> {
-        AsCompleted::new(Arc::clone(&self.handle.job))
+        AsCompleted::new(self.handle.clone())
     }
 }
 
@@ -144,6 +144,7 @@ impl<R: DeserializeOwned + Send + 'static> IntoFuture for AsyncMapResult<R> {
 
     fn into_future(self) -> Self::IntoFuture {
         let job = Arc::clone(&self.handle.job);
+        self.handle.session.hand_back();
         Box::pin(async move {
             Ready(Arc::clone(&job)).await;
             values(&job)

@@ -81,6 +81,7 @@ impl<T: Send + 'static> IntoFuture for AsyncResult<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        self.handle.session.hand_back();
         Box::pin(async move {
             Ready(Arc::clone(&self.handle.job)).await;
             (self.assemble)(&self.handle.job)

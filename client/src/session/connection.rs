@@ -34,6 +34,20 @@ struct Io {
     commands: mpsc::UnboundedReceiver<Command>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    /// What is said to those who still wait when it ends.
+    last_words: Error,
+}
+
+/// However the connection ends, nobody shall wait for it any longer.
+impl Drop for Io {
+    fn drop(&mut self) {
+        self.engines.close();
+        self.commands.close();
+        for job in self.jobs.iter() {
+            job.end(Ended::Failed(self.last_words.clone()));
+        }
+        self.jobs.clear();
+    }
 }
 
 /// An established session.
@@ -61,15 +75,20 @@ pub(super) fn spawn(
     engines: Arc<Engines>,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines };
+    let io = Io { source, commands, jobs, engines, last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
 }
 
+/// Unless it ends in order, this is why.
+fn broken() -> Error {
+    Error::ControllerLost("the thread that held it has panicked, which is a fault of this library".to_owned())
+}
+
 impl Io {
     async fn run(mut self, tell: SyncSender<Result<(), Error>>) {
-        let error = match self.connect().await {
+        self.last_words = match self.connect().await {
             Ok(link) => {
                 let _ = tell.send(Ok(()));
                 self.keep(link).await
@@ -84,12 +103,6 @@ impl Io {
             }
             Err(Over::Closed) => Error::Closed,
         };
-        self.engines.close();
-        self.commands.close();
-        for job in self.jobs.iter() {
-            job.end(Ended::Failed(error.clone()));
-        }
-        self.jobs.clear();
     }
 
     /// Serves, and comes back when the controller does; returns why it ended.
@@ -312,5 +325,40 @@ fn status(status: &tonic::Status) -> Over {
             Over::Refused(Error::Refused(status.message().to_owned()))
         }
         _ => Over::Lost(phalanx_proto::lost::reason(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::JobSpec;
+    use crate::worker::Function;
+
+    fn job() -> Arc<Job> {
+        let spec = JobSpec {
+            function: Function { entry: 0, label: "f" },
+            elements: crate::codec::Elements::default(),
+            context: bytes::Bytes::new(),
+            plan: JobPlan::Balanced { chunksize: 1 },
+            retries: 0,
+        };
+        Arc::new(Job::new(1, spec))
+    }
+
+    /// Nobody waits for ever for a connection that is gone, be it by a fault of ours.
+    #[test]
+    fn a_connection_that_breaks_down_ends_its_jobs() {
+        let job = job();
+        let (jobs, engines) = (Arc::new(DashMap::from_iter([(1, Arc::clone(&job))])), Arc::default());
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let source: FileSource = Box::new(|| panic!("the test wants it"));
+        let drive = Arc::new(Drive::new().unwrap());
+        let thread = spawn(drive, source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell).unwrap();
+        assert!(thread.join().is_err(), "the panic is not hidden");
+        assert!(told.recv().is_err() && commands.send(Command::Close).is_err() && jobs.is_empty());
+        let Some(Ended::Failed(error)) = job.lock().ended.clone() else { panic!("it has ended") };
+        assert!(error.to_string().contains("a fault of this library"), "{error}");
+        assert!(matches!(engines.wait_for(1, Duration::from_secs(60)), Err(Error::Closed)));
     }
 }

@@ -20,8 +20,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, yield_now};
 
-/// How long after a user's thread the connection is left alone, because the next call may follow at once. What arrives
-/// meanwhile waits this long at most.
+/// How long after a user's thread the connection is left alone, because the next call may follow at once; unless somebody else
+/// waits for news.
 const HANDED_BACK_AFTER: Duration = Duration::from_micros(500);
 
 /// The runtime of a connection, and the seat of whoever runs it.
@@ -40,8 +40,10 @@ pub(super) struct Drive {
 struct Turn {
     /// A user's thread sits in the seat, or is about to.
     taken: bool,
-    /// When the last one left it.
+    /// When the last one left it, if it may come back.
     left: Option<Instant>,
+    /// Threads that wait for news without running the connection.
+    waiting: usize,
     /// The connection's own thread sleeps until it is told that it has been left.
     asleep: bool,
 }
@@ -144,6 +146,24 @@ impl Drive {
             }
         }))
     }
+
+    /// Calls `sleep`, which waits for news that others must bring.
+    pub(super) fn beside<T>(&self, sleep: impl FnOnce() -> T) -> T {
+        self.turn.lock().waiting += 1;
+        self.hand_back();
+        let news = sleep();
+        self.turn.lock().waiting -= 1;
+        news
+    }
+
+    /// The connection's own thread takes the seat at once if it is free.
+    pub(super) fn hand_back(&self) {
+        let mut turn = self.turn.lock();
+        if !turn.taken {
+            turn.left = None;
+            self.changed.notify_one();
+        }
+    }
 }
 
 fn is_in_a_runtime() -> bool {
@@ -191,8 +211,8 @@ impl Drop for Seat<'_> {
         drop(self.runtime.take());
         let mut turn = self.drive.turn.lock();
         turn.taken = false;
-        turn.left = Some(Instant::now());
-        if turn.asleep {
+        turn.left = (turn.waiting == 0).then(Instant::now);
+        if turn.asleep || turn.waiting > 0 {
             self.drive.changed.notify_one();
         }
     }
@@ -321,6 +341,27 @@ mod tests {
             assert!(Instant::now() < end);
             thread::park_timeout(2 * HANDED_BACK_AFTER);
         }
+        connection.end();
+    }
+
+    /// The user's thread takes the seat over and over; in between the other's news are brought by the connection's own thread.
+    #[test]
+    fn who_waits_beside_is_served_before_the_seat_is_kept_for_the_next_call() {
+        let connection = Connection::start();
+        let own = connection.thread.thread().id();
+        connection.ask_and_run();
+        assert!(connection.drive.turn.lock().left.is_some(), "the seat is kept");
+        connection.drive.beside(|| {
+            assert!(connection.drive.turn.lock().left.is_none(), "it is not, while somebody waits");
+            let user = Sitting::start(&connection.drive);
+            assert_eq!(user.leave(), Some(true));
+            assert!(connection.drive.turn.lock().left.is_none());
+            let end = Instant::now() + DEADLINE;
+            while connection.ask().blocking_recv().unwrap() != own {
+                assert!(Instant::now() < end);
+            }
+        });
+        assert_eq!(connection.drive.turn.lock().waiting, 0);
         connection.end();
     }
 

@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
 use tokio::sync::mpsc;
 
@@ -34,12 +35,12 @@ pub(crate) use standstill::Standstill;
 use drive::Drive;
 
 use crate::error::{Error, Result};
-use crate::job::{Ended, Job, JobSpec, Ready};
+use crate::job::{Ended, Job, JobSpec, Ready, State};
 
 /// How the connection file is found, at every attempt anew.
 pub(crate) type FileSource = Box<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send>;
 
-/// A command to the I/O thread. Each job gives rise to at most two, so the jobs' bound bounds the queue.
+/// A command to the connection. Each job gives rise to at most two, so the jobs' bound bounds the queue.
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
@@ -101,8 +102,23 @@ impl Session {
 
     /// Waits until the job has ended, at most for `timeout`; false when it has not.
     pub(crate) fn wait(&self, job: &Arc<Job>, timeout: Option<Duration>) -> bool {
-        job.is_over()
-            || self.drive.run_until(Ready(Arc::clone(job)), timeout).unwrap_or_else(|| job.wait(timeout))
+        let beside = || self.drive.beside(|| job.wait(timeout));
+        job.is_over() || self.drive.run_until(Ready(Arc::clone(job)), timeout).unwrap_or_else(beside)
+    }
+
+    /// Waits until the job has more than `seen` runs, or has ended, or for `timeout`.
+    pub(crate) fn wait_for_more<'a>(
+        &self,
+        job: &'a Job,
+        seen: usize,
+        timeout: Duration,
+    ) -> MutexGuard<'a, State> {
+        self.drive.beside(|| job.wait_for_more(seen, timeout))
+    }
+
+    /// A future is about to wait for news that others must bring.
+    pub(crate) fn hand_back(&self) {
+        self.drive.hand_back();
     }
 
     /// A job that cannot even be sent.
