@@ -27,6 +27,7 @@
 //!   return at once: wait for them, `.await` them, iterate over them, ask how far they are, abort them.
 //! - Functions are plain functions and closures that capture nothing, for they travel as their place in this executable;
 //!   data goes along with [`LoadBalancedView::with`]. Values are any `serde` type; vectors and arrays of numbers travel raw.
+//! - [`simulation`] puts together what was computed in overlapping pieces.
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
@@ -40,6 +41,7 @@ mod result;
 #[cfg(feature = "hdf5")]
 mod save;
 mod session;
+pub mod simulation;
 mod view;
 mod worker;
 
