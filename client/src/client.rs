@@ -40,7 +40,7 @@ impl Client {
     /// [`Error::Refused`] when the controller is of another version.
     pub fn connect(profile: &str) -> Result<Self> {
         let name = profile.to_owned();
-        Self::open(Box::new(move || {
+        Self::open(Arc::new(move || {
             let profile = Profile::open(&name).map_err(|e| e.to_string())?;
             ConnectionFile::load(profile.client_file(), Role::Client).map_err(|e| e.to_string())
         }))
@@ -60,7 +60,7 @@ impl Client {
     /// As [`connect`](Self::connect).
     pub fn connect_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
-        Self::open(Box::new(move || ConnectionFile::load(&path, Role::Client).map_err(|e| e.to_string())))
+        Self::open(Arc::new(move || ConnectionFile::load(&path, Role::Client).map_err(|e| e.to_string())))
     }
 
     /// Starts a cluster of `engines` engines for this program alone: controller and engines live in this process, each
@@ -100,7 +100,7 @@ impl Client {
         forgot_init().map_err(|_| Error::NotInitialised)?;
         let local = LocalCluster::start(engines, workers)?;
         let file = local.client_file();
-        let mut client = Self::open(Box::new(move || {
+        let mut client = Self::open(Arc::new(move || {
             ConnectionFile::load(&file, Role::Client).map_err(|e| e.to_string())
         }))?;
         client.local = Some(local);

@@ -241,7 +241,7 @@ fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
 }
 
 async fn await_registered(commands: &mut Incoming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {
-    let first = commands.message().await.map_err(|e| refused_or_lost(&e))?;
+    let first = phalanx_link::first_message(commands).await.map_err(|e| refused_or_lost(&e))?;
     match first.and_then(|c| c.kind) {
         Some(node_command::Kind::Registered(registered)) => Ok(registered),
         Some(node_command::Kind::Goodbye(bye)) => Err(goodbye(&bye)),

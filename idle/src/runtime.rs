@@ -44,7 +44,9 @@ impl Watch {
     /// This thread runs the runtime, for as long as the guard is kept: what is [`noted`](noted()) here concerns it.
     #[must_use = "it ends with the guard"]
     pub fn here(&self) -> Here {
-        Here { before: NEWS.replace(Some(Arc::clone(&self.0))) }
+        // At the end of a thread there is nothing to note any more.
+        let before = NEWS.try_with(|news| news.replace(Some(Arc::clone(&self.0))));
+        Here { before: before.unwrap_or_default() }
     }
 
     /// As [`noted`](noted()), from any thread.
@@ -61,7 +63,8 @@ pub struct Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        NEWS.set(self.before.take());
+        let before = self.before.take();
+        let _ = NEWS.try_with(|news| news.replace(before));
     }
 }
 

@@ -8,5 +8,5 @@ mod tls;
 
 pub use connect::{Connected, Route, connect};
 pub use error::ConnectError;
-pub use session::open_session;
+pub use session::{first_message, open_session};
 pub use tls::TlsError;

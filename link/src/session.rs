@@ -34,13 +34,7 @@ where
     *request.uri_mut() = Uri::from_static(path);
     request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(stream::CONTENT_TYPE));
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, channel.oneshot(request)).await;
-    let Ok(answer) = answer else {
-        return Err(Status::deadline_exceeded(format!(
-            "the controller does not answer within {} s; its process may be stopped",
-            ANSWER_TIMEOUT.as_secs()
-        )));
-    };
+    let answer = in_time(channel.oneshot(request)).await?;
     let response = answer.map_err(|e| Status::from_error(e.into()))?;
     // A refusal at once is a response of headers only.
     match Status::from_header_map(response.headers()) {
@@ -54,4 +48,21 @@ where
         _ => {}
     }
     Ok(Incoming::new(response.into_body(), MESSAGE_BYTES_MAX))
+}
+
+/// The first message of a session, for which a controller that is there needs no time either.
+///
+/// # Errors
+/// As [`open_session`].
+pub async fn first_message<R: Message + Default>(events: &mut Incoming<R>) -> Result<Option<R>, Status> {
+    in_time(events.message()).await?
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Status> {
+    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| {
+        Status::deadline_exceeded(format!(
+            "the controller does not answer within {} s; its process may be stopped",
+            ANSWER_TIMEOUT.as_secs()
+        ))
+    })
 }

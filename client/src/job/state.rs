@@ -46,6 +46,8 @@ pub(crate) struct Job {
     state: Mutex<State>,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
+    /// The connection knows it; until then its command is on the way there.
+    taken: AtomicBool,
     /// Something came.
     arrived: Condvar,
     /// It has ended.
@@ -68,6 +70,13 @@ pub(crate) struct State {
     pub(crate) received_ns: u64,
     parts: HashMap<(u64, u32), Vec<Bytes>>,
     wakers: Vec<Waker>,
+}
+
+/// What has come of a job. The data themselves are shared, not copied.
+pub(crate) struct Settled {
+    pub(crate) runs: Vec<RunResult>,
+    pub(crate) lost: Vec<Lost>,
+    pub(crate) ended: Option<Ended>,
 }
 
 /// A chunk without a report.
@@ -98,6 +107,7 @@ impl Job {
             submitted: Instant::now(),
             state: Mutex::default(),
             is_over: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
             arrived: Condvar::new(),
             ended: Condvar::new(),
         }
@@ -131,6 +141,12 @@ impl Job {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// What has come so far, to be decoded without the lock: decoding takes its time, and runs code of the user's.
+    pub(crate) fn settled(&self) -> Settled {
+        let state = self.lock();
+        Settled { runs: state.runs.clone(), lost: state.lost.clone(), ended: state.ended.clone() }
     }
 
     /// A part of a large result.
@@ -189,6 +205,10 @@ impl Job {
 
     /// The controller has ended it.
     pub(crate) fn on_finished(&self, cancelled: bool) {
+        if self.is_over() {
+            // As a rule: with the last result. Who waited for that may hold the lock now.
+            return;
+        }
         let complete = self.lock().coverage.covered() == self.elements();
         self.end(match (cancelled, complete) {
             (_, true) => Ended::Completed,
@@ -227,6 +247,15 @@ impl Job {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// The connection has its command.
+    pub(crate) fn take(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
@@ -247,9 +276,9 @@ impl Job {
         })
     }
 
-    /// Waits until more than `seen` runs are there, or it has ended, or for `timeout`.
-    pub(crate) fn wait_for_more(&self, seen: usize, timeout: Duration) -> MutexGuard<'_, State> {
-        let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= seen;
+    /// Waits until more than `runs` results and `lost` chunks without one are there, or it has ended, or for `timeout`.
+    pub(crate) fn wait_for_more(&self, runs: usize, lost: usize, timeout: Duration) -> MutexGuard<'_, State> {
+        let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= runs && s.lost.len() <= lost;
         let mut state = self.lock();
         let _ = self.arrived.wait_while_for(&mut state, waiting, timeout);
         state

@@ -49,7 +49,8 @@ impl<R: DeserializeOwned + 'static> AsCompleted<R> {
     /// Takes what has come; false when nothing more will.
     fn refill(&mut self) -> bool {
         let (runs, lost, ended) = {
-            let state = self.handle.session.wait_for_more(&self.handle.job, self.runs_seen, WAIT);
+            let state =
+                self.handle.session.wait_for_more(&self.handle.job, self.runs_seen, self.lost_seen, WAIT);
             let runs: Vec<RunResult> = state.runs[self.runs_seen..].to_vec();
             let lost = state.lost[self.lost_seen..].to_vec();
             (runs, lost, state.ended.clone())

@@ -143,11 +143,11 @@ impl<R: DeserializeOwned + Send + 'static> IntoFuture for AsyncMapResult<R> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Vec<R>>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let job = Arc::clone(&self.handle.job);
-        self.handle.session.hand_back();
         Box::pin(async move {
-            Ready(Arc::clone(&job)).await;
-            values(&job)
+            let waiting = self.handle.session.waiting();
+            Ready(Arc::clone(&self.handle.job)).await;
+            drop(waiting);
+            values(&self.handle.job)
         })
     }
 }

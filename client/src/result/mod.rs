@@ -19,8 +19,8 @@ fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result
     let n = usize::try_from(job.elements()).expect("the elements were in memory");
     let mut slots: Vec<Option<std::result::Result<R, RemoteError>>> = Vec::new();
     slots.resize_with(n, || None);
-    let state = job.lock();
-    for run in &state.runs {
+    let settled = job.settled();
+    for run in &settled.runs {
         let done: std::result::Result<(), ()> = run.for_each(|element, outcome| {
             slots[element as usize] =
                 Some(outcome.and_then(|bytes| decode(element, Some(run.engine), run.attempt, bytes)));
@@ -28,7 +28,7 @@ fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result
         });
         debug_assert!(done.is_ok());
     }
-    for lost in &state.lost {
+    for lost in &settled.lost {
         for &element in &lost.elements {
             slots[element as usize] = Some(Err(RemoteError { element, ..lost.error.clone() }));
         }
@@ -38,7 +38,7 @@ fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result
         engine: None,
         attempt: 0,
         kind: RemoteErrorKind::Cancelled,
-        message: match &state.ended {
+        message: match &settled.ended {
             Some(Ended::Failed(e)) => e.to_string(),
             _ => "it was never run".to_owned(),
         },
@@ -70,14 +70,15 @@ pub(crate) fn values<R: DeserializeOwned + 'static>(job: &Job) -> Result<Vec<R>>
 /// The values of a job with one element per engine, joined as they arrived; `None` when that cannot be done without decoding
 /// them, or something failed.
 pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, String>> {
-    let state = job.lock();
+    let settled = job.settled();
     let plain =
         |run: &crate::job::RunResult| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
-    let complete = matches!(state.ended, Some(Ended::Completed)) && state.runs.len() as u64 == job.elements();
-    if !complete || !state.runs.iter().all(plain) {
+    let complete =
+        matches!(settled.ended, Some(Ended::Completed)) && settled.runs.len() as u64 == job.elements();
+    if !complete || !settled.runs.iter().all(plain) {
         return None;
     }
-    let mut runs: Vec<_> = state.runs.iter().collect();
+    let mut runs = settled.runs;
     runs.sort_unstable_by_key(|run| run.element_first);
     let values: Vec<_> = runs.iter().map(|run| run.parts()).collect();
     codec::join(&values)
@@ -85,13 +86,13 @@ pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, Str
 
 /// The common case: nothing failed and nothing came twice, so that the runs laid end to end are the result.
 fn values_in_a_row<R: DeserializeOwned + 'static>(job: &Job) -> Result<Option<Vec<R>>> {
-    let state = job.lock();
+    let settled = job.settled();
     let plain =
         |run: &crate::job::RunResult| run.only.is_empty() && run.failures.is_empty() && run.skip.is_empty();
-    if !state.lost.is_empty() || !state.runs.iter().all(plain) {
+    if !settled.lost.is_empty() || !settled.runs.iter().all(plain) {
         return Ok(None);
     }
-    let mut runs: Vec<_> = state.runs.iter().collect();
+    let mut runs = settled.runs;
     runs.sort_unstable_by_key(|run| run.element_first);
     let mut values = Vec::with_capacity(job.elements() as usize);
     for run in runs {

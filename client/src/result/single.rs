@@ -81,9 +81,10 @@ impl<T: Send + 'static> IntoFuture for AsyncResult<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        self.handle.session.hand_back();
         Box::pin(async move {
+            let waiting = self.handle.session.waiting();
             Ready(Arc::clone(&self.handle.job)).await;
+            drop(waiting);
             (self.assemble)(&self.handle.job)
         })
     }

@@ -125,38 +125,8 @@ impl Io {
         }
     }
 
-    async fn connect(&mut self) -> Result<Link, Over> {
-        let file = (self.source)().map_err(Over::Lost)?;
-        let program = this_program().map_err(Over::Lost)?;
-        let host_id = host::id();
-        let connected =
-            phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-        let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
-        let peer = v1::Peer {
-            protocol: PROTOCOL_VERSION,
-            version: VERSION.to_owned(),
-            host: host::name(),
-            host_id,
-            pid: std::process::id(),
-        };
-        let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
-        outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
-        let messages = ReceiverStream::new(messages);
-        let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
-        let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
-        match events.message().await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
-            Some(Kind::Welcome(welcome)) => {
-                tracing::info!(
-                    profile = file.profile,
-                    "connected to the controller over {}",
-                    connected.route
-                );
-                self.engines.reset(&file.profile, welcome.engines);
-            }
-            Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),
-            other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
-        }
-        Ok(Link { outgoing, events, channel: connected.channel })
+    fn connect(&self) -> impl Future<Output = Result<Link, Over>> + Send + use<> {
+        connect(Arc::clone(&self.source), Arc::clone(&self.engines))
     }
 
     async fn reconnect(&mut self) -> Result<Link, Error> {
@@ -165,11 +135,13 @@ impl Io {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(backoff) => {}
-                closed = self.hold() => {
-                    if closed { return Err(Error::Closed); }
-                }
+                () = self.hold() => return Err(Error::Closed),
             }
-            match self.connect().await {
+            let connected = tokio::select! {
+                connected = self.connect() => connected,
+                () = self.hold() => return Err(Error::Closed),
+            };
+            match connected {
                 Ok(link) => return Ok(link),
                 Err(Over::Refused(e)) => return Err(e),
                 Err(Over::Closed) => return Err(Error::Closed),
@@ -185,12 +157,13 @@ impl Io {
         }
     }
 
-    /// While there is no connection: jobs wait in the map, direct ones end. True when the client is closed.
-    async fn hold(&mut self) -> bool {
+    /// While there is no connection: jobs wait in the map, direct ones end. Returns when the client is closed.
+    async fn hold(&mut self) {
         loop {
             match self.commands.recv().await {
-                None | Some(Command::Close) => return true,
+                None | Some(Command::Close) => return,
                 Some(Command::Submit(job)) => {
+                    job.take();
                     if matches!(job.spec.plan, JobPlan::Direct { .. }) {
                         job.end(Ended::Failed(Error::ControllerLost("it is not back yet".to_owned())));
                         self.jobs.remove(&job.key);
@@ -214,7 +187,9 @@ impl Io {
     }
 
     fn resubmit(&self, outgoing: &Outgoing) {
-        let mut jobs: Vec<_> = self.jobs.iter().map(|job| Arc::clone(&job)).collect();
+        // The others' commands are still to come, and each job is submitted once.
+        let taken = self.jobs.iter().filter(|job| job.is_taken());
+        let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
         jobs.sort_by_key(|job| job.key);
         for job in jobs {
             tokio::spawn(upload::submit(job, outgoing.clone(), true));
@@ -226,7 +201,13 @@ impl Io {
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Close) => return Over::Closed,
-                    Some(Command::Submit(job)) => submit(job, &link.outgoing),
+                    Some(Command::Submit(job)) => {
+                        job.take();
+                        // It may have been ended while it waited for the connection.
+                        if !job.is_over() {
+                            submit(job, &link.outgoing);
+                        }
+                    }
                     Some(Command::Cancel(job)) => {
                         self.jobs.remove(&job);
                         let outgoing = link.outgoing.clone();
@@ -293,6 +274,37 @@ impl Io {
     }
 }
 
+/// One attempt. It can be given up at any point.
+async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over> {
+    let file = tokio::task::spawn_blocking(move || source()).await;
+    let file = file.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())).map_err(Over::Lost)?;
+    let program = this_program().map_err(Over::Lost)?;
+    let host_id = host::id();
+    let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
+    let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+    let peer = v1::Peer {
+        protocol: PROTOCOL_VERSION,
+        version: VERSION.to_owned(),
+        host: host::name(),
+        host_id,
+        pid: std::process::id(),
+    };
+    let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
+    outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
+    let messages = ReceiverStream::new(messages);
+    let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
+    let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
+    match phalanx_link::first_message(&mut events).await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
+        Some(Kind::Welcome(welcome)) => {
+            tracing::info!(profile = file.profile, "connected to the controller over {}", connected.route);
+            engines.reset(&file.profile, welcome.engines);
+        }
+        Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),
+        other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
+    }
+    Ok(Link { outgoing, events, channel: connected.channel })
+}
+
 /// Small jobs go out at once, in one piece; others take their time beside them.
 fn submit(job: Arc<Job>, outgoing: &Outgoing) {
     if let Some(messages) = upload::small(&job, false)
@@ -334,7 +346,7 @@ mod tests {
     use crate::job::JobSpec;
     use crate::worker::Function;
 
-    fn job() -> Arc<Job> {
+    fn job(key: u64) -> Arc<Job> {
         let spec = JobSpec {
             function: Function { entry: 0, label: "f" },
             elements: crate::codec::Elements::default(),
@@ -342,17 +354,17 @@ mod tests {
             plan: JobPlan::Balanced { chunksize: 1 },
             retries: 0,
         };
-        Arc::new(Job::new(1, spec))
+        Arc::new(Job::new(key, spec))
     }
 
     /// Nobody waits for ever for a connection that is gone, be it by a fault of ours.
     #[test]
     fn a_connection_that_breaks_down_ends_its_jobs() {
-        let job = job();
+        let job = job(1);
         let (jobs, engines) = (Arc::new(DashMap::from_iter([(1, Arc::clone(&job))])), Arc::default());
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let (commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Box::new(|| panic!("the test wants it"));
+        let source: FileSource = Arc::new(|| panic!("the test wants it"));
         let drive = Arc::new(Drive::new().unwrap());
         let thread = spawn(drive, source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell).unwrap();
         assert!(thread.join().is_err(), "the panic is not hidden");
@@ -360,5 +372,25 @@ mod tests {
         let Some(Ended::Failed(error)) = job.lock().ended.clone() else { panic!("it has ended") };
         assert!(error.to_string().contains("a fault of this library"), "{error}");
         assert!(matches!(engines.wait_for(1, Duration::from_secs(60)), Err(Error::Closed)));
+    }
+
+    /// A second submission would be taken for nonsense, and end the client.
+    #[tokio::test]
+    async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
+        let jobs = Arc::new(DashMap::from_iter([1, 2, 3].map(|key| (key, job(key)))));
+        [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
+        let (_commands, inbox) = mpsc::unbounded_channel();
+        let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
+        let io = Io { source, commands: inbox, jobs, engines: Arc::default(), last_words: broken() };
+        let (outgoing, mut sent) = mpsc::channel(8);
+        io.resubmit(&outgoing);
+        drop(outgoing);
+        let mut submitted = Vec::new();
+        while let Some(message) = sent.recv().await {
+            if let Some(v1::client_message::Kind::Submit(submit)) = message.kind {
+                submitted.push(submit.job);
+            }
+        }
+        assert_eq!(submitted, [1, 3]);
     }
 }

@@ -12,6 +12,7 @@
 use std::future::Future;
 use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -84,8 +85,11 @@ impl Drive {
                 None => self.wait_for_turn(),
             }
         };
-        // Here, for a runtime must not be dropped inside another, where the last user of a connection may be.
-        drop(self.seat.lock().take());
+        let runtime = self.seat.lock().take();
+        if let Some(runtime) = runtime {
+            // It does not wait for file systems that hang.
+            runtime.shutdown_background();
+        }
         ended
     }
 
@@ -133,41 +137,45 @@ impl Drive {
         news: impl Future<Output = ()>,
         timeout: Option<Duration>,
     ) -> Option<bool> {
+        let deadline = timeout.and_then(|timeout| tokio::time::Instant::now().checked_add(timeout));
         let seat = Seat::take(self)?;
         let runtime = seat.as_ref()?;
         let _here = self.watch.here();
         Some(runtime.block_on(async {
-            match timeout {
+            match deadline {
                 None => {
                     news.await;
                     true
                 }
-                Some(timeout) => tokio::time::timeout(timeout, news).await.is_ok(),
+                Some(deadline) => tokio::time::timeout_at(deadline, news).await.is_ok(),
             }
         }))
     }
 
-    /// Calls `sleep`, which waits for news that others must bring.
-    pub(super) fn beside<T>(&self, sleep: impl FnOnce() -> T) -> T {
-        self.turn.lock().waiting += 1;
-        self.hand_back();
-        let news = sleep();
-        self.turn.lock().waiting -= 1;
-        news
-    }
-
-    /// The connection's own thread takes the seat at once if it is free.
-    pub(super) fn hand_back(&self) {
-        let mut turn = self.turn.lock();
+    /// Somebody waits, as long as this is kept, for news that others must bring: the seat is not kept for the next call.
+    pub(super) fn waiting(drive: &Arc<Self>) -> Waiting {
+        let mut turn = drive.turn.lock();
+        turn.waiting += 1;
         if !turn.taken {
             turn.left = None;
-            self.changed.notify_one();
+            drive.changed.notify_one();
         }
+        Waiting(Arc::clone(drive))
     }
 }
 
+/// See [`Drive::waiting`].
+pub(crate) struct Waiting(Arc<Drive>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.turn.lock().waiting -= 1;
+    }
+}
+
+/// Or at the end of its thread, where there is no saying.
 fn is_in_a_runtime() -> bool {
-    Handle::try_current().is_ok()
+    !Handle::try_current().is_err_and(|e| e.is_missing_context())
 }
 
 /// A user's thread in the seat. It leaves when this is dropped.

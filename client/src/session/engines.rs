@@ -128,13 +128,14 @@ impl Engines {
 
     /// Waits until there are `n`.
     pub(crate) fn wait_for(&self, n: usize, timeout: Duration) -> Result<()> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now().checked_add(timeout);
         let mut state = self.lock();
         while state.alive.len() < n {
             if state.closed {
                 return Err(Error::Closed);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left =
+                deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Err(Error::TooFewEngines { wanted: n, there: state.alive.len(), waited: timeout });
             }

@@ -19,7 +19,7 @@ mod upload;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
@@ -32,13 +32,13 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
-use drive::Drive;
+use drive::{Drive, Waiting};
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec, Ready, State};
 
-/// How the connection file is found, at every attempt anew.
-pub(crate) type FileSource = Box<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send>;
+/// How the connection file is found, at every attempt anew. It may block: profiles lie on network file systems.
+pub(crate) type FileSource = Arc<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send + Sync>;
 
 /// A command to the connection. Each job gives rise to at most two, so the jobs' bound bounds the queue.
 pub(crate) enum Command {
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Close,
 }
 
+/// For less than this the connection is not taken over: the runtime's clock ticks in milliseconds.
+const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
 
@@ -102,23 +104,35 @@ impl Session {
 
     /// Waits until the job has ended, at most for `timeout`; false when it has not.
     pub(crate) fn wait(&self, job: &Arc<Job>, timeout: Option<Duration>) -> bool {
-        let beside = || self.drive.beside(|| job.wait(timeout));
-        job.is_over() || self.drive.run_until(Ready(Arc::clone(job)), timeout).unwrap_or_else(beside)
+        if job.is_over() || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return job.is_over();
+        }
+        let started = Instant::now();
+        let ended = match timeout {
+            Some(timeout) if timeout < RUN_TIMEOUT_MIN => None,
+            _ => self.drive.run_until(Ready(Arc::clone(job)), timeout),
+        };
+        ended.unwrap_or_else(|| {
+            let _waiting = self.waiting();
+            job.wait(timeout.map(|timeout| timeout.saturating_sub(started.elapsed())))
+        })
     }
 
-    /// Waits until the job has more than `seen` runs, or has ended, or for `timeout`.
+    /// Waits until the job has more than `runs` results and `lost` chunks without one, or has ended, or for `timeout`.
     pub(crate) fn wait_for_more<'a>(
         &self,
         job: &'a Job,
-        seen: usize,
+        runs: usize,
+        lost: usize,
         timeout: Duration,
     ) -> MutexGuard<'a, State> {
-        self.drive.beside(|| job.wait_for_more(seen, timeout))
+        let _waiting = self.waiting();
+        job.wait_for_more(runs, lost, timeout)
     }
 
-    /// A future is about to wait for news that others must bring.
-    pub(crate) fn hand_back(&self) {
-        self.drive.hand_back();
+    /// Somebody waits, as long as this is kept, for news that others must bring.
+    pub(crate) fn waiting(&self) -> Waiting {
+        Drive::waiting(&self.drive)
     }
 
     /// A job that cannot even be sent.

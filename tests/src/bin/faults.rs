@@ -26,6 +26,7 @@ fn main() -> phalanx::Result<()> {
         ["retry", gate, n, bad] => retry(&client, Gate::at(gate), number(n), number(bad))?,
         ["abort", gate, n] => abort(&client, Gate::at(gate), number(n) as usize)?,
         ["watch", n] => watch(&client, number(n))?,
+        ["persist"] => persist(&client),
         ["everywhere"] => everywhere(&client)?,
         _ => panic!("no such scenario: {arguments:?}"),
     }
@@ -165,6 +166,27 @@ fn watch(client: &Client, n: u64) -> phalanx::Result<()> {
     let out = client.load_balanced_view().map_async(|x: u64| 3 * x + 1, 0..n, 1);
     out.wait_interactive()?;
     check_complete(&out, n)
+}
+
+/// A call on an engine, over and over, until it has failed and then works again.
+fn persist(client: &Client) {
+    let view = client.direct_view(0);
+    let (mut failed, mut told) = (false, false);
+    wait_until("the call works again", DEADLINE, || match view.apply(|x: u64| x + 1, (1,)).get() {
+        Ok(value) => {
+            assert_eq!(value, 2);
+            if !std::mem::replace(&mut told, true) {
+                println!("running");
+            }
+            failed
+        }
+        Err(Error::ControllerLost(_) | Error::JobRefused(_) | Error::NoEngines | Error::Remote(_)) => {
+            failed = true;
+            false
+        }
+        Err(other) => panic!("this is not for ever: {other}"),
+    });
+    println!("works again");
 }
 
 /// Every engine that there is runs something.

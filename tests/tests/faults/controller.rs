@@ -43,6 +43,18 @@ fn a_controller_that_is_stopped_is_not_waited_for_without_end() {
     assert!(Client::connect_file(&file).is_ok(), "it answers again");
 }
 
+/// A call is submitted at any moment of a reconnection, and the controller takes none of them for nonsense.
+#[test]
+fn who_keeps_calling_is_served_when_the_controller_is_back() {
+    let mut cluster = Cluster::start(1);
+    let mut program = Program::start(&cluster, "faults", &["persist"]);
+    program.wait_for_line("running");
+    cluster.controller().kill();
+    cluster.start_controller();
+    program.wait_for_line("works again");
+    program.finish();
+}
+
 /// Who watches a job that nobody runs learns why, and what to start.
 #[test]
 fn who_waits_in_vain_is_told_what_is_missing() {

@@ -1,6 +1,6 @@
 //! Who runs the connection, and when.
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle, ThreadId};
 
 use tokio::sync::{mpsc as channel, oneshot};
@@ -131,16 +131,16 @@ fn who_waits_beside_is_served_before_the_seat_is_kept_for_the_next_call() {
     let own = connection.thread.thread().id();
     connection.ask_and_run();
     assert!(connection.drive.turn.lock().left.is_some(), "the seat is kept");
-    connection.drive.beside(|| {
-        assert!(connection.drive.turn.lock().left.is_none(), "it is not, while somebody waits");
-        let user = Sitting::start(&connection.drive);
-        assert_eq!(user.leave(), Some(true));
-        assert!(connection.drive.turn.lock().left.is_none());
-        let end = Instant::now() + DEADLINE;
-        while connection.ask().blocking_recv().unwrap() != own {
-            assert!(Instant::now() < end);
-        }
-    });
+    let waiting = Drive::waiting(&connection.drive);
+    assert!(connection.drive.turn.lock().left.is_none(), "it is not, while somebody waits");
+    let user = Sitting::start(&connection.drive);
+    assert_eq!(user.leave(), Some(true));
+    assert!(connection.drive.turn.lock().left.is_none());
+    let end = Instant::now() + DEADLINE;
+    while connection.ask().blocking_recv().unwrap() != own {
+        assert!(Instant::now() < end);
+    }
+    drop(waiting);
     assert_eq!(connection.drive.turn.lock().waiting, 0);
     connection.end();
 }
