@@ -95,7 +95,7 @@ impl Waiting {
                 self.said = Some(standstill);
                 Some(text)
             }
-            None => self.said.take().map(|_| "there are engines again: it goes on".to_owned()),
+            None => self.said.take().map(|was| format!("{}: it goes on", was.is_over())),
         }
     }
 }
@@ -135,6 +135,9 @@ fn line(p: &Progress, elapsed: Duration) -> String {
     let mut text = format!("{done:>width$}/{all} {unit} finished after {:>4.0} s", elapsed.as_secs_f64());
     if p.elements_failed > 0 {
         let _ = write!(text, ", {} elements failed", p.elements_failed);
+    }
+    if p.attempts_lost > 0 {
+        let _ = write!(text, ", {} attempts lost and repeated", p.attempts_lost);
     }
     text
 }
@@ -181,5 +184,7 @@ mod tests {
             line(&p, Duration::from_secs(100)),
             "5000/5000 elements finished after  100 s, 3 elements failed"
         );
+        (p.elements_failed, p.attempts_lost) = (0, 2);
+        assert!(line(&p, Duration::ZERO).ends_with("0 s, 2 attempts lost and repeated"));
     }
 }

@@ -255,10 +255,7 @@ impl Driver {
     }
 
     fn say_goodbye(&mut self) {
-        let refused = Refused::new(
-            Refusal::Shutdown,
-            "the controller was stopped; start it again with: controller --profile NAME",
-        );
+        let refused = Refused::new(Refusal::Shutdown, "the controller was stopped; start it again to go on");
         let goodbye = refused.goodbye();
         for client in self.clients.values() {
             client.outbox().end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())) }));

@@ -1,6 +1,7 @@
 //! The command line of `engine`.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -8,6 +9,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use phalanx_engine::{Connection, NodeConfig};
 use phalanx_profile::{ConnectionError, ConnectionFile, Profile, ProfileError, Role};
 use thiserror::Error;
+
+/// How long a profile that does not exist is waited for: whoever starts a controller and engines at once means both.
+const PROFILE_TIMEOUT: Duration = Duration::from_secs(5);
+const PROFILE_PAUSE: Duration = Duration::from_millis(50);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,7 +94,7 @@ impl Arguments {
                 (file, self.programs.unwrap_or_else(cache_dir))
             }
             None => {
-                let profile = Profile::open(&self.profile)?;
+                let profile = open(&self.profile)?;
                 let programs = match self.programs {
                     Some(dir) => dir,
                     None => profile.programs_dir()?,
@@ -100,6 +105,23 @@ impl Arguments {
         let mut config = NodeConfig::new(engines, Connection::Path(connection), programs);
         config.reconnect = !self.no_reconnect;
         Ok(config)
+    }
+}
+
+/// Opens the profile. Its controller may be making it at this moment.
+fn open(name: &str) -> Result<Profile, ProfileError> {
+    let given_up = Instant::now() + PROFILE_TIMEOUT;
+    let mut told = false;
+    loop {
+        match Profile::open(name) {
+            Err(ProfileError::UnknownProfile { .. }) if Instant::now() < given_up => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::info!("waiting {} s for profile `{name}` to be made", PROFILE_TIMEOUT.as_secs());
+                }
+                std::thread::sleep(PROFILE_PAUSE);
+            }
+            opened => return opened,
+        }
     }
 }
 

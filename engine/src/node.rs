@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use phalanx_link::ConnectError;
 use phalanx_profile::{ConnectionError, ConnectionFile, Role};
@@ -118,6 +118,7 @@ async fn run(
     let store = Arc::new(Store::open(&dir, config.programs_bytes_max)?);
     let mut wanted = Vec::new();
     let mut backoff = BACKOFF_MIN;
+    let mut trouble = Trouble::default();
     loop {
         let outcome = serve(&config, &store, &mut wanted, &mut wishes, &tell).await;
         let was_registered = !tell.borrow().engines.is_empty();
@@ -126,7 +127,7 @@ async fn run(
             Ok(()) => return Ok(()),
             Err(e) if !config.reconnect || !e.may_pass() => return Err(e),
             Err(_) if *wishes.borrow() != Wish::Serve => return Ok(()),
-            Err(e) => tracing::warn!("{e}; trying again"),
+            Err(e) => trouble.tell(&e.to_string()),
         }
         if was_registered {
             backoff = BACKOFF_MIN;
@@ -135,6 +136,26 @@ async fn run(
             return Ok(());
         }
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// What was said of a controller that cannot be reached: the same thing once a minute at most.
+#[derive(Default)]
+struct Trouble {
+    said: Option<(String, Instant)>,
+}
+
+/// How often the same trouble is logged as a warning.
+const TROUBLE_EVERY: Duration = Duration::from_secs(60);
+
+impl Trouble {
+    fn tell(&mut self, text: &str) {
+        if self.said.as_ref().is_some_and(|(said, when)| said == text && when.elapsed() < TROUBLE_EVERY) {
+            tracing::debug!("{text}; trying again");
+            return;
+        }
+        tracing::warn!("{text}; trying again");
+        self.said = Some((text.to_owned(), Instant::now()));
     }
 }
 

@@ -59,7 +59,7 @@ impl fmt::Display for Route {
 /// [`ConnectError`], which says what to do.
 pub async fn connect(file: &ConnectionFile, host_id: &str) -> Result<Connected, ConnectError> {
     if let Some(path) = file.endpoints.local_socket(host_id) {
-        return over_unix(path).await;
+        return over_unix(path, &file.profile).await;
     }
     over_tls(file).await
 }
@@ -73,13 +73,13 @@ fn endpoint() -> Endpoint {
         .connect_timeout(CONNECT_TIMEOUT)
 }
 
-async fn over_unix(path: &Path) -> Result<Connected, ConnectError> {
+async fn over_unix(path: &Path, profile: &str) -> Result<Connected, ConnectError> {
     // Tried once by hand: tonic would wrap the system's answer in several layers.
     if let Err(source) = UnixStream::connect(path).await {
         let path = path.to_owned();
         return Err(match source.kind() {
             io::ErrorKind::PermissionDenied => ConnectError::NotAllowed { path, source },
-            _ => ConnectError::NotRunning { path, source },
+            _ => ConnectError::NotRunning { path, profile: profile.to_owned(), source },
         });
     }
     let target = path.to_owned();

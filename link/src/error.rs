@@ -8,10 +8,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// The socket is not there, or nobody listens on it.
-    #[error("no controller answers on {path}: {source}\n  Start one: controller --profile NAME (or: phalanx start --profile NAME)", path = path.display())]
+    #[error("no controller answers on {path}: {source}\n  Start one: controller --profile {profile} (or: phalanx start --profile {profile})", path = path.display())]
     NotRunning {
         /// The controller's socket.
         path: PathBuf,
+        /// The profile that it belongs to.
+        profile: String,
         /// What the system said.
         source: std::io::Error,
     },

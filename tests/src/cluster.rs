@@ -92,7 +92,9 @@ impl Cluster {
 
     #[track_caller]
     fn start_node(&mut self, arguments: &[&str]) -> usize {
-        let mut daemon = Daemon::start("engine", &self.fresh_name("engine"), self.home(), arguments);
+        let logged = ["--log", "info,phalanx_engine::node=debug"];
+        let arguments = [arguments, &logged].concat();
+        let mut daemon = Daemon::start("engine", &self.fresh_name("engine"), self.home(), &arguments);
         daemon.wait_for_log("registered with the controller");
         self.nodes.push(daemon);
         self.nodes.len() - 1

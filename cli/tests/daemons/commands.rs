@@ -281,3 +281,20 @@ fn engines_take_their_profile_from_the_environment_like_all_commands() {
     assert_eq!(code, Some(2));
     assert!(err.contains("either --profile or --connection"), "{err}");
 }
+
+/// The very first time, the profile is made by the controller while the engines look for it.
+#[test]
+fn engines_may_be_started_before_the_controller_of_a_new_profile() {
+    let cluster = Cluster::new();
+    let spawn = |name: &str, arguments: &[&str]| {
+        let mut command = cluster.command(program(name));
+        command.args(["--profile", "fresh"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    };
+    let _engine = spawn("engine", &["-n", "2"]);
+    let _controller = spawn("controller", &[]);
+    eventually("both engines are there", || {
+        let (code, out, _) = cluster.phalanx(&["status", "--profile", "fresh"]);
+        code == Some(0) && out.lines().filter(|line| line.starts_with("engine\t")).count() == 2
+    });
+}

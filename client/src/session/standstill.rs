@@ -21,6 +21,16 @@ pub(crate) enum Cause {
     NoController(String),
 }
 
+impl Standstill {
+    /// What is said when it is over.
+    pub(crate) fn is_over(&self) -> &'static str {
+        match self.cause {
+            Cause::NoEngines => "there are engines again",
+            Cause::NoController(_) => "the controller is back",
+        }
+    }
+}
+
 impl fmt::Display for Standstill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let profile = &self.profile;

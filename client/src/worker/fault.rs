@@ -81,7 +81,17 @@ fn of_the_users(backtrace: &str) -> String {
             .unwrap_or(0);
     let rest = &backtrace[start..];
     let end = rest.find("phalanx::worker::").and_then(|at| rest[..at].rfind('\n')).unwrap_or(rest.len());
-    clip(&rest[..end], TEXT_BYTES_MAX)
+    let own = &rest[..end];
+    // In optimised programs the user's frames are often part of the worker's: what is left then says nothing.
+    if own.lines().any(is_of_the_users) { clip(own, TEXT_BYTES_MAX) } else { String::new() }
+}
+
+/// Whether a line is a frame, `  12: name`, of a function that is not the standard library's.
+fn is_of_the_users(line: &str) -> bool {
+    let frame =
+        line.trim_start().split_once(": ").filter(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
+    let library = ["core::", "std::", "alloc::", "__rustc", "<core::", "<std::", "<alloc::"];
+    frame.is_some_and(|(_, name)| !library.iter().any(|library| name.starts_with(library)))
 }
 
 /// Where the first frame after `at` begins: a line "  12: name".
@@ -128,6 +138,19 @@ fn described(payload: &(dyn Any + Send)) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backtrace_without_the_users_frames_is_none() {
+        let machinery = "   0: __rustc::rust_begin_unwind\n   1: core::panicking::panic_fmt\n             at lib.rs:80:14\n";
+        let worker = "   9: phalanx::worker::call::run\n  10: main\n";
+        let call = "   6: core::ops::function::FnOnce::call_once\n";
+        assert_eq!(of_the_users(&format!("{machinery}{call}{worker}")), "");
+        let own = "   2: sweep::step\n             at src/main.rs:7:9\n";
+        assert_eq!(
+            of_the_users(&format!("{machinery}{own}{call}{worker}")).trim_end(),
+            format!("{own}{call}").trim_end()
+        );
+    }
 
     #[test]
     fn a_panic_tells_what_and_where() {

@@ -86,7 +86,7 @@ impl Driver {
     }
 
     fn fail(&mut self, client: ClientId, run: Run, engine: EngineId, failure: &ChunkFailure) {
-        let (kind, message) = failures::explain(failure, &self.name(engine));
+        let (kind, message) = failures::explain(failure, &run.elements(), &self.name(engine));
         self.chunk_failed(client, run, engine, kind, message);
     }
 

@@ -1,10 +1,12 @@
 //! What a chunk's failure is called, and what to do about it.
 
+use std::ops::Range;
+
 use phalanx_proto::v1::FailureKind;
 use phalanx_scheduler::{ChunkFailure, LossKind};
 
-/// The kind and the message for the person at the client. `engine` names it, with its host.
-pub(super) fn explain(failure: &ChunkFailure, engine: &str) -> (FailureKind, String) {
+/// The kind and the message for the person at the client, about a chunk of these elements. `engine` names it, with its host.
+pub(super) fn explain(failure: &ChunkFailure, elements: &Range<u64>, engine: &str) -> (FailureKind, String) {
     match failure {
         ChunkFailure::EngineLost { reason } => (
             FailureKind::EngineLost,
@@ -33,15 +35,29 @@ pub(super) fn explain(failure: &ChunkFailure, engine: &str) -> (FailureKind, Str
             (
                 FailureKind::Quarantined,
                 format!(
-                    "these elements ended the process that ran them {} times, on engines {}, and are not tried again; the last time: {message}; run one of them alone on the client to find out why",
+                    "{} ended the process that ran it {} times, on engines {}, and will not be tried again; the last time: {message}; {}",
+                    named(elements),
                     engines.len(),
-                    held.join(", ")
+                    held.join(", "),
+                    if elements.end - elements.start > 1 {
+                        "one of them is enough to end all: map them again with chunks of 1 to learn which"
+                    } else {
+                        "run it alone on the client to find out why"
+                    },
                 ),
             )
         }
         ChunkFailure::CannotStart { message } => {
             (FailureKind::Program, format!("the program does not run on {engine}: {message}"))
         }
+    }
+}
+
+/// What ran, so that "… that ran it" or "… them" can follow.
+fn named(elements: &Range<u64>) -> String {
+    match elements.end - elements.start {
+        1 => format!("element {}", elements.start),
+        _ => format!("a chunk, elements {} to {},", elements.start, elements.end - 1),
     }
 }
 
@@ -83,9 +99,18 @@ mod tests {
             (ChunkFailure::CannotStart { message: "no libm".into() }, FailureKind::Program, "no libm"),
         ];
         for (failure, kind, part) in all {
-            let (found, text) = explain(&failure, "engine 3 on node7");
+            let (found, text) = explain(&failure, &(4..22), "engine 3 on node7");
             assert_eq!(found, kind);
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_given_up_is_named_and_so_is_how_to_find_the_culprit() {
+        let failure = ChunkFailure::Quarantined { engines: vec![EngineId(1)], message: "killed".into() };
+        let many = explain(&failure, &(4..22), "engine 3").1;
+        assert!(many.contains("elements 4 to 21") && many.contains("chunks of 1"), "{many}");
+        let one = explain(&failure, &(13..14), "engine 3").1;
+        assert!(one.starts_with("element 13 ended") && one.contains("run it alone"), "{one}");
     }
 }

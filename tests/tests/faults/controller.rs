@@ -72,7 +72,8 @@ fn who_waits_in_vain_is_told_what_is_missing() {
     is_told("start it: controller --profile test\n");
     cluster.start_controller();
     cluster.add_node(2);
-    is_told("there are engines again: it goes on\n");
+    // Whether it was said in between that the controller is back, but has no engines yet, depends on how fast all that is.
+    is_told(": it goes on\n");
     let finished = program.finish();
     assert!(finished.stdout.contains("20/20 tasks finished") && finished.stdout.contains("\ndone\n"));
     assert_eq!(finished.stderr.matches("waiting: the connection").count(), 1, "{}", finished.stderr);
