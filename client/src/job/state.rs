@@ -1,6 +1,7 @@
 //! A job's state: written by the session's thread, read by the user's.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ pub(crate) struct Job {
 /// What is known of it.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) runs: Vec<RunResult>,
+    pub(crate) runs: Vec<Arc<RunResult>>,
     pub(crate) coverage: Coverage,
     /// Chunks that will have no report.
     pub(crate) lost: Vec<Lost>,
@@ -72,9 +73,9 @@ pub(crate) struct State {
     wakers: Vec<Waker>,
 }
 
-/// What has come of a job. The data themselves are shared, not copied.
+/// What has come of a job. The results themselves are shared, not copied.
 pub(crate) struct Settled {
-    pub(crate) runs: Vec<RunResult>,
+    pub(crate) runs: Vec<Arc<RunResult>>,
     pub(crate) lost: Vec<Lost>,
     pub(crate) ended: Option<Ended>,
 }
@@ -165,7 +166,7 @@ impl Job {
         }
         state.settle(&mut run, retrying);
         state.received_ns = run.received_ns;
-        state.runs.push(run);
+        state.runs.push(Arc::new(run));
         self.announce(state);
         true
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -51,7 +52,7 @@ impl<R: DeserializeOwned + 'static> AsCompleted<R> {
         let (runs, lost, ended) = {
             let state =
                 self.handle.session.wait_for_more(&self.handle.job, self.runs_seen, self.lost_seen, WAIT);
-            let runs: Vec<RunResult> = state.runs[self.runs_seen..].to_vec();
+            let runs: Vec<Arc<RunResult>> = state.runs[self.runs_seen..].to_vec();
             let lost = state.lost[self.lost_seen..].to_vec();
             (runs, lost, state.ended.clone())
         };

@@ -8,11 +8,13 @@ pub use completed::{AsCompleted, InOrder};
 pub use map::AsyncMapResult;
 pub use single::AsyncResult;
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::codec;
 use crate::error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
-use crate::job::{Ended, Job};
+use crate::job::{Ended, Job, RunResult};
 
 /// Every element's outcome, in order. The job has ended.
 fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result<R, RemoteError>> {
@@ -71,8 +73,7 @@ pub(crate) fn values<R: DeserializeOwned + 'static>(job: &Job) -> Result<Vec<R>>
 /// them, or something failed.
 pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, String>> {
     let settled = job.settled();
-    let plain =
-        |run: &crate::job::RunResult| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
+    let plain = |run: &Arc<RunResult>| run.count() == 1 && run.failures.is_empty() && run.skip.is_empty();
     let complete =
         matches!(settled.ended, Some(Ended::Completed)) && settled.runs.len() as u64 == job.elements();
     if !complete || !settled.runs.iter().all(plain) {
@@ -87,8 +88,7 @@ pub(crate) fn joined<T: 'static>(job: &Job) -> Option<std::result::Result<T, Str
 /// The common case: nothing failed and nothing came twice, so that the runs laid end to end are the result.
 fn values_in_a_row<R: DeserializeOwned + 'static>(job: &Job) -> Result<Option<Vec<R>>> {
     let settled = job.settled();
-    let plain =
-        |run: &crate::job::RunResult| run.only.is_empty() && run.failures.is_empty() && run.skip.is_empty();
+    let plain = |run: &Arc<RunResult>| run.only.is_empty() && run.failures.is_empty() && run.skip.is_empty();
     if !settled.lost.is_empty() || !settled.runs.iter().all(plain) {
         return Ok(None);
     }
