@@ -31,7 +31,6 @@
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
-mod codec;
 mod error;
 mod job;
 mod local;
@@ -46,9 +45,10 @@ mod view;
 mod worker;
 
 pub use client::Client;
-pub use codec::{CodecError, Number, Value};
 pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
 pub use job::{ChunkInfo, JobHandle, Progress};
+use phalanx_codec as codec;
+pub use phalanx_codec::{CodecError, Number, Value};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
 #[cfg(feature = "hdf5")]
 pub use save::SaveOptions;

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::CodecError;
+use crate::CodecError;
 
 /// The lengths of values that lie end to end: a stride for as long as all are equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Lens {
+pub struct Lens {
     count: usize,
     stride: u32,
     /// Filled from the first value on whose length differs; else empty.
@@ -15,8 +15,9 @@ pub(crate) struct Lens {
 }
 
 impl Lens {
+    /// Adds one.
     #[inline]
-    pub(crate) fn push(&mut self, len: u32) {
+    pub fn push(&mut self, len: u32) {
         if self.count == 0 {
             self.stride = len;
         } else if !self.each.is_empty() {
@@ -29,7 +30,7 @@ impl Lens {
     }
 
     /// Adds all of another's.
-    pub(crate) fn append(&mut self, other: &Self) {
+    pub fn append(&mut self, other: &Self) {
         if self.count == 0 {
             self.clone_from(other);
         } else if self.each.is_empty() && other.each.is_empty() && self.stride == other.stride {
@@ -39,32 +40,34 @@ impl Lens {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets all.
+    pub fn clear(&mut self) {
         (self.count, self.stride) = (0, 0);
         self.each.clear();
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How many there are.
+    pub fn count(&self) -> usize {
         self.count
     }
 
     /// Bytes per value, when all are equal; else 0.
-    pub(crate) fn stride(&self) -> u32 {
+    pub fn stride(&self) -> u32 {
         if self.each.is_empty() { self.stride } else { 0 }
     }
 
     /// Whether lengths differ.
-    pub(crate) fn varying(&self) -> bool {
+    pub fn varying(&self) -> bool {
         !self.each.is_empty()
     }
 
     /// The length of each value when they differ, else nothing.
-    pub(crate) fn each(&self) -> &[u32] {
+    pub fn each(&self) -> &[u32] {
         &self.each
     }
 
     /// [`each`](Self::each), as it goes on the wire.
-    pub(crate) fn packed(&self) -> Bytes {
+    pub fn packed(&self) -> Bytes {
         Bytes::copy_from_slice(bytemuck::cast_slice(&self.each))
     }
 
@@ -75,7 +78,7 @@ impl Lens {
 
 /// Collects values into one buffer.
 #[derive(Debug, Default)]
-pub(crate) struct ElementsBuilder {
+pub struct ElementsBuilder {
     data: Vec<u8>,
     lens: Lens,
 }
@@ -84,22 +87,23 @@ pub(crate) struct ElementsBuilder {
 #[derive(Debug, Clone, Default)]
 pub struct Elements {
     /// Their bytes.
-    pub(crate) data: Bytes,
+    pub data: Bytes,
     /// Their lengths.
-    pub(crate) lens: Lens,
+    pub lens: Lens,
 }
 
 impl ElementsBuilder {
-    pub(crate) fn with_capacity(values: usize) -> Self {
+    /// With room for so many values of a number each.
+    pub fn with_capacity(values: usize) -> Self {
         let mut data = Vec::new();
-        super::room::reserve(&mut data, values.saturating_mul(8).min(1 << 30));
+        crate::room::reserve(&mut data, values.saturating_mul(8).min(1 << 30));
         Self { data, lens: Lens::default() }
     }
 
     /// Adds a value.
-    pub(crate) fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), CodecError> {
+    pub fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), CodecError> {
         let before = self.data.len();
-        super::encode(value, &mut self.data)?;
+        crate::encode(value, &mut self.data)?;
         self.added(before).map_err(|len| CodecError::Encode {
             type_name: std::any::type_name::<T>(),
             message: format!("one value of {len} bytes is over the limit of 4 GiB per element; split it"),
@@ -107,7 +111,7 @@ impl ElementsBuilder {
     }
 
     /// Adds a value that the caller writes.
-    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), CodecError> {
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), CodecError> {
         let before = self.data.len();
         write(&mut self.data);
         self.added(before).map_err(|len| CodecError::Encode {
@@ -129,14 +133,15 @@ impl ElementsBuilder {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Elements {
+    /// What was collected.
+    pub fn finish(self) -> Elements {
         Elements { data: self.data.into(), lens: self.lens }
     }
 }
 
 /// Walks over the places of values that lie end to end.
 #[derive(Debug, Clone)]
-pub(crate) struct Slots<'a> {
+pub struct Slots<'a> {
     at: usize,
     stride: usize,
     lens: &'a [u8],
@@ -144,13 +149,13 @@ pub(crate) struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     /// `lens`: a u32 per value, or empty when all have `stride` bytes.
-    pub(crate) fn new(stride: u32, lens: &'a [u8]) -> Self {
+    pub fn new(stride: u32, lens: &'a [u8]) -> Self {
         Self { at: 0, stride: stride as usize, lens }
     }
 
     /// The place of the next value.
     #[inline]
-    pub(crate) fn next_range(&mut self) -> std::ops::Range<usize> {
+    pub fn next_range(&mut self) -> std::ops::Range<usize> {
         let len = match self.lens.split_first_chunk::<4>() {
             Some((len, rest)) => {
                 self.lens = rest;

@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-pub(crate) use elements::{Elements, ElementsBuilder, Lens, Slots};
+pub use elements::{Elements, ElementsBuilder, Lens, Slots};
 pub use raw::Number;
-pub(crate) use raw::{join, put_header, vector};
-pub(crate) use room::reserve;
+pub use raw::{join, put_header, vector};
+pub use room::reserve;
 
 /// No value decodes to more than this, whatever its bytes claim.
 const DECODED_BYTES_MAX: usize = 64 << 30;
@@ -59,12 +59,12 @@ pub trait Value: Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
 
 /// Whether values of this type travel as they lie in memory.
-pub(crate) fn is_raw<T: 'static>() -> bool {
+pub fn is_raw<T: 'static>() -> bool {
     raw::is_raw(std::any::TypeId::of::<T>())
 }
 
 /// Appends the value's bytes.
-pub(crate) fn encode<T: Serialize + 'static>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub fn encode<T: Serialize + 'static>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     if raw::encode(value as &dyn Any, out) {
         return Ok(());
     }
@@ -77,7 +77,7 @@ pub(crate) fn encode<T: Serialize + 'static>(value: &T, out: &mut Vec<u8>) -> Re
 }
 
 /// The value whose bytes these are, all of them.
-pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, CodecError> {
+pub fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, CodecError> {
     let error = |message: String| CodecError::Decode {
         type_name: std::any::type_name::<T>(),
         bytes: bytes.len(),

@@ -6,7 +6,7 @@ use bytemuck::Pod;
 use bytes::Bytes;
 use ndarray::{Array, Dimension, Ix0, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn};
 
-use super::room;
+use crate::room;
 
 #[cfg(not(target_endian = "little"))]
 compile_error!("numbers travel as they lie in memory, which must be little-endian");
@@ -25,7 +25,7 @@ numbers!(impl_number);
 
 /// Appends the bytes of a vector or array of numbers; false when it is something else.
 #[inline]
-pub(super) fn encode(value: &dyn Any, out: &mut Vec<u8>) -> bool {
+pub(crate) fn encode(value: &dyn Any, out: &mut Vec<u8>) -> bool {
     macro_rules! each {
         ($($t:ty),*) => { $(
             if let Some(v) = value.downcast_ref::<Vec<$t>>() {
@@ -45,7 +45,7 @@ pub(super) fn encode(value: &dyn Any, out: &mut Vec<u8>) -> bool {
 
 /// Reads such a vector or array; `None` when `T` is something else.
 #[inline]
-pub(super) fn decode<T: 'static>(bytes: &[u8]) -> Option<Result<T, String>> {
+pub(crate) fn decode<T: 'static>(bytes: &[u8]) -> Option<Result<T, String>> {
     macro_rules! each {
         ($($t:ty),*) => { $(
             if TypeId::of::<T>() == TypeId::of::<Vec<$t>>() {
@@ -68,7 +68,7 @@ macro_rules! dimensions {
 }
 
 #[inline]
-pub(super) fn is_raw(id: TypeId) -> bool {
+pub(crate) fn is_raw(id: TypeId) -> bool {
     macro_rules! arrays_of {
         ($t:ty) => {
             id == TypeId::of::<Array<$t, Ix1>>()
@@ -113,7 +113,7 @@ fn put_numbers<N: Number>(numbers: &[N], out: &mut Vec<u8>) {
 }
 
 /// The header of an array: its number of axes, then their lengths.
-pub(crate) fn put_header(shape: &[usize], out: &mut Vec<u8>) {
+pub fn put_header(shape: &[usize], out: &mut Vec<u8>) {
     out.push(u8::try_from(shape.len()).expect("ndarray has far fewer axes than 255"));
     for &n in shape {
         out.extend_from_slice(&(n as u64).to_le_bytes());
@@ -122,7 +122,7 @@ pub(crate) fn put_header(shape: &[usize], out: &mut Vec<u8>) {
 
 /// Joins the encoded values of several engines into one, without decoding each first; every value lies in parts as they arrived.
 /// `None` when `T` is no vector or array of numbers.
-pub(crate) fn join<T: 'static>(values: &[&[Bytes]]) -> Option<Result<T, String>> {
+pub fn join<T: 'static>(values: &[&[Bytes]]) -> Option<Result<T, String>> {
     macro_rules! each {
         ($($t:ty),*) => { $(
             if TypeId::of::<T>() == TypeId::of::<Vec<$t>>() {
@@ -230,7 +230,8 @@ fn array<N: Number, D: Dimension>(bytes: &[u8]) -> Result<Array<N, D>, String> {
     dynamic.into_dimensionality::<D>().map_err(|e| e.to_string())
 }
 
-pub(crate) fn vector<N: Number>(bytes: &[u8]) -> Result<Vec<N>, String> {
+/// A vector of numbers from their bytes.
+pub fn vector<N: Number>(bytes: &[u8]) -> Result<Vec<N>, String> {
     let size = size_of::<N>();
     if !bytes.len().is_multiple_of(size) {
         return Err(format!("not a multiple of {size}"));

@@ -10,7 +10,7 @@ const PAGE_BYTES: usize = 4 << 10;
 
 /// Room for `bytes` more; whether huge pages were asked for. Asking is a system call, so it is done for what is large itself, not for each of
 /// many small values that a large buffer has room for.
-pub(crate) fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> bool {
+pub fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> bool {
     buffer.reserve(bytes);
     advise(buffer.spare_capacity_mut().as_ptr().cast(), bytes)
 }

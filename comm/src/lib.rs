@@ -1,0 +1,1 @@
+//! One communicator, with the names of MPI, over several ways to run.
