@@ -89,11 +89,13 @@ pub(crate) struct VariantData {
 }
 
 impl Column {
-    /// The column of all `rows`. An error tells which row could not be serialised, and why.
+    /// The column of all `rows`, which go on where this one, without rows itself, was left. An error tells which row could not
+    /// be serialised, and why.
     pub(crate) fn fill<T: Serialize>(
+        self,
         rows: impl Iterator<Item = (usize, T)> + Clone,
     ) -> Result<Self, (usize, AppendError)> {
-        let mut column = Self::Unset;
+        let mut column = self;
         for pass in 1..=PASSES_MAX {
             let mut conflicts = 0;
             for (index, row) in rows.clone() {
@@ -103,7 +105,7 @@ impl Column {
             if conflicts == 0 {
                 break;
             }
-            column.restart();
+            column = column.hollow();
             if pass + 1 == PASSES_MAX {
                 column = Self::Json(Texts::default());
             }
@@ -173,29 +175,33 @@ impl Column {
         }
     }
 
-    /// Forgets the rows and keeps the shape.
-    fn restart(&mut self) {
+    /// A column of the same shape without rows.
+    pub(crate) fn hollow(&self) -> Self {
         match self {
-            Self::Unset => {}
-            Self::Unit(rows) => *rows = 0,
-            Self::Scalars(scalars) => scalars.clear(),
-            Self::Text(texts) | Self::Json(texts) => texts.clear(),
-            Self::Optional { some, values } => {
-                some.clear();
-                values.restart();
+            Self::Unset => Self::Unset,
+            Self::Unit(_) => Self::Unit(0),
+            Self::Scalars(scalars) => Self::Scalars(scalars.hollow()),
+            Self::Text(_) => Self::Text(Texts::default()),
+            Self::Json(_) => Self::Json(Texts::default()),
+            Self::Optional { values, .. } => {
+                Self::Optional { some: Vec::new(), values: Box::new(values.hollow()) }
             }
             Self::Sequence { lengths, items } => {
-                *lengths = Lengths::default();
-                items.restart();
+                Self::Sequence { lengths: lengths.hollow(), items: Box::new(items.hollow()) }
             }
-            Self::Fields(fields) => fields.members.iter_mut().for_each(|member| member.values.restart()),
-            Self::Variants(variants) => {
-                variants.codes.clear();
-                for data in variants.data.values_mut() {
-                    data.rows.clear();
-                    data.values.restart();
-                }
-            }
+            Self::Fields(fields) => Self::Fields(fields.hollow()),
+            Self::Variants(variants) => Self::Variants(variants.hollow()),
+        }
+    }
+
+    /// Whether every dataset of it has a row (or rows of one number) per row of the column, so that rows can be added.
+    pub(crate) fn grows(&self) -> bool {
+        match self {
+            Self::Unset | Self::Unit(_) | Self::Scalars(_) | Self::Text(_) | Self::Json(_) => true,
+            Self::Optional { values, .. } => values.grows(),
+            Self::Sequence { items, .. } => items.grows(),
+            Self::Fields(fields) => fields.members.iter().all(|member| member.values.grows()),
+            Self::Variants(variants) => variants.data.is_empty(),
         }
     }
 
@@ -254,6 +260,11 @@ impl Fields {
         Self { compound, members: Vec::new(), complete: false }
     }
 
+    fn hollow(&self) -> Self {
+        let member = |member: &Member| Member { name: member.name.clone(), values: member.values.hollow() };
+        Self { members: self.members.iter().map(member).collect(), ..*self }
+    }
+
     /// The place of a row's member number `count`. Rows usually name their members in one order, so that
     /// place is tried first; maps may differ from row to row. None if the row has no place for it.
     pub(crate) fn place(&mut self, count: usize, name: &str) -> Option<usize> {
@@ -294,6 +305,13 @@ impl Fields {
 }
 
 impl Variants {
+    fn hollow(&self) -> Self {
+        let data = |(index, data): (&u32, &VariantData)| {
+            (*index, VariantData { rows: Vec::new(), values: data.values.hollow() })
+        };
+        Self { codes: Vec::new(), names: self.names.clone(), data: self.data.iter().map(data).collect() }
+    }
+
     /// Notes a variant. False if its index or its name belongs to another one: then the rows are of several
     /// enums, which an untagged one brought together.
     pub(crate) fn admit(&mut self, index: u32, name: &'static str) -> bool {
@@ -348,7 +366,7 @@ mod tests {
     fn rows_that_differ_every_time_end_as_json() {
         let pass = Cell::new(0);
         let rows = [Fickle { row: 0, pass: &pass }, Fickle { row: 1, pass: &pass }];
-        let Ok(Column::Json(texts)) = Column::fill(rows.iter().enumerate()) else { panic!("no JSON") };
+        let Ok(Column::Json(texts)) = Column::Unset.fill(rows.iter().enumerate()) else { panic!("no JSON") };
         assert_eq!(pass.get(), PASSES_MAX);
         assert_eq!(texts.get(0), r#"{"m0":0,"m1":1,"m2":2,"m3":3,"m4":4,"m5":5,"m6":6,"m7":7}"#);
         assert!(texts.get(1).contains(r#""m3":"text""#), "{}", texts.get(1));
@@ -359,7 +377,9 @@ mod tests {
         let walks = Cell::new(0);
         let rows = [[0.5, 1.5], [2.5, 3.5]];
         let counted = rows.iter().enumerate().inspect(|_| walks.set(walks.get() + 1));
-        let Ok(Column::Sequence { lengths, items }) = Column::fill(counted) else { panic!("no sequence") };
+        let Ok(Column::Sequence { lengths, items }) = Column::Unset.fill(counted) else {
+            panic!("no sequence")
+        };
         assert_eq!((lengths.equal(), walks.get()), (Some(2), 2));
         assert!(matches!(*items, Column::Scalars(Scalars::F64(values)) if values == [0.5, 1.5, 2.5, 3.5]));
     }

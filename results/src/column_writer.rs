@@ -119,7 +119,12 @@ impl ColumnWriter<'_> {
     /// An `ndarray` array: arrays of one shape are one dataset, others their items and their shapes.
     fn array(self, group: &Group, name: &str, fields: Fields, layout: &Layout) -> hdf5::Result<()> {
         let [_, dims, data] = <[_; 3]>::try_from(fields.members).map_err(|_| "an array has three members")?;
-        let items = match (common_shape(&dims.values), data.values) {
+        // Of a table that grows, earlier rows decide: some may have differed where these agree, or these are none at all.
+        let apart = self.storage.row_shape(group, &format!("{name}/shape")).is_some();
+        let known =
+            || self.storage.row_shape(group, name).map(|shape| shape[layout.dims.len() - 1..].to_vec());
+        let shape = common_shape(&dims.values).or_else(known).filter(|_| !apart);
+        let items = match (shape, data.values) {
             (Some(shape), Column::Sequence { lengths: Lengths::Equal { .. }, items }) => {
                 let layout = shape.iter().fold(layout.clone(), |layout, length| layout.with_axis(*length));
                 return self.write(group, name, *items, &layout);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hdf5::File;
 use hdf5::file::{FileAccess, FileCloseDegree, LibraryVersion};
-use hdf5_sys::h5::{haddr_t, herr_t};
+use hdf5_sys::h5::{haddr_t, herr_t, hsize_t};
 use hdf5_sys::h5i::hid_t;
 
 use crate::disk::Disk;
@@ -53,8 +53,9 @@ struct DriverClass {
     close: unsafe extern "C" fn(*mut OpenFile) -> herr_t,
     cmp: Option<Never>,
     query: unsafe extern "C" fn(*const OpenFile, *mut c_ulong) -> herr_t,
-    /// `get_type_map`, `alloc`, `free`: none.
-    allocation: [Option<Never>; 3],
+    get_type_map: Option<Never>,
+    alloc: unsafe extern "C" fn(*mut OpenFile, c_int, hid_t, hsize_t) -> haddr_t,
+    free: Option<Never>,
     get_eoa: unsafe extern "C" fn(*const OpenFile, c_int) -> haddr_t,
     set_eoa: unsafe extern "C" fn(*mut OpenFile, c_int, haddr_t) -> herr_t,
     get_eof: unsafe extern "C" fn(*const OpenFile, c_int) -> haddr_t,
@@ -79,9 +80,10 @@ const DRIVER_VALUE: c_int = 451;
 /// `H5FD_MEM_SUPER` and `H5FD_MEM_DRAW`: records and data, each allocated with their like.
 const RECORDS: c_int = 1;
 const DATA: c_int = 3;
-/// `H5FD_FEAT_…`: aggregate and accumulate records, sieve data, aggregate small data, and write files that
-/// the default driver reads.
-const FEATURES: c_ulong = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x8000;
+/// `H5FD_FEAT_…`: accumulate records, sieve data, and write files that the default driver reads. Nothing is allocated in
+/// advance: the superblock is asked for by itself, for it alone lies at the start of a file that goes on, and so is every chunk,
+/// so that one that is in the file already can be given its old place.
+const FEATURES: c_ulong = 0x2 | 0x4 | 0x8 | 0x8000;
 
 static CLASS: DriverClass = DriverClass {
     version: CLASS_VERSION,
@@ -98,7 +100,9 @@ static CLASS: DriverClass = DriverClass {
     close,
     cmp: None,
     query,
-    allocation: [None; 3],
+    get_type_map: None,
+    alloc,
+    free: None,
     get_eoa,
     set_eoa,
     get_eof,
@@ -178,6 +182,21 @@ unsafe extern "C" fn query(_: *const OpenFile, flags: *mut c_ulong) -> herr_t {
         *flags = FEATURES;
     }
     0
+}
+
+#[allow(unsafe_code, reason = "called by HDF5 with its pointer")]
+// SAFETY (of the caller): `file` came from `open`, is not closed, and nobody else uses it now.
+unsafe extern "C" fn alloc(file: *mut OpenFile, kind: c_int, _: hid_t, size: hsize_t) -> haddr_t {
+    // SAFETY: as above.
+    let file = unsafe { &mut *file };
+    let disk = lock(&file.disk);
+    if let Some(address) = disk.place_of_attached(size, kind == DATA) {
+        return address;
+    }
+    // The superblock comes first and lies at the start, whatever follows it.
+    let address = if file.allocated == 0 { 0 } else { file.allocated.max(disk.start()) };
+    file.allocated = address + size;
+    address
 }
 
 #[allow(unsafe_code, reason = "called by HDF5 with its pointer")]

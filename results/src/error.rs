@@ -17,6 +17,17 @@ pub enum SaveError {
         /// The file that exists.
         path: PathBuf,
     },
+    /// Another process writes the file.
+    #[error(
+        "{path} is being written by process {holder}: wait until it has ended, or choose another file",
+        path = path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The process's id.
+        holder: String,
+    },
     /// The disk, the quota or the allowed file size is exhausted.
     #[error(
         "no room to save {path} ({reason}): free some space{available}, or save to another disk; \

@@ -38,6 +38,14 @@ impl Lengths {
         }
     }
 
+    /// No rows; those to come may differ if these did.
+    pub(crate) fn hollow(&self) -> Self {
+        match self {
+            Self::Equal { length, .. } => Self::Equal { length: *length, rows: 0 },
+            Self::Ragged(_) => Self::Ragged(Vec::new()),
+        }
+    }
+
     /// The length all rows share.
     pub(crate) fn equal(&self) -> Option<usize> {
         match self {

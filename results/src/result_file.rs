@@ -11,15 +11,15 @@ use crate::column_writer::ColumnWriter;
 use crate::disk::Disk;
 use crate::driver;
 use crate::element::{ElementOutcome, ElementRecord};
+use crate::element_table;
 use crate::error::SaveError;
 use crate::layout::Layout;
 use crate::run_info::RunInfo;
 use crate::staging::Staging;
-use crate::storage::{Storage, attribute, text_attribute, without_nul};
-use crate::texts::Texts;
+use crate::storage::{Storage, attribute, text_attribute};
 
 /// The layout described in the crate's documentation; raised when readers must be changed.
-const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<'a, O, P, C> ResultFile<'a, O, P, C> {
 impl<'a, 'e, O, V, P, C> ResultFile<'a, O, P, C>
 where
     O: ExactSizeIterator<Item = ElementOutcome<'e, V>> + Clone,
-    V: Serialize,
+    V: Serialize + 'e,
     P: Iterator<Item: Serialize> + Clone,
     C: Serialize,
 {
@@ -100,7 +100,7 @@ where
         let staging = Staging::create(path, options.overwrite)?;
         let disk = Arc::new(Mutex::new(Disk::new(staging.file()?)));
         let file = driver::create(&disk).map_err(|error| SaveError::from_hdf5(path, &error))?;
-        let storage = Storage { compression: options.compression, disk: &disk };
+        let storage = Storage { compression: options.compression, disk: &disk, table: None };
         let written = self.write(path, &file, ColumnWriter { storage });
         let closed = file.close();
         if let Some(failure) = driver::lock(&disk).take_failure() {
@@ -148,33 +148,9 @@ where
             let context = column("context", std::iter::once((0, context)))?;
             writer.write(file, "context", context, &Layout::scalar()).map_err(hdf5)?;
         }
-        self.write_elements(file, writer.storage).map_err(hdf5)
-    }
-
-    fn write_elements(&self, file: &Group, storage: Storage<'_>) -> hdf5::Result<()> {
-        let group = file.create_group("elements")?;
-        let (records, dims) = (self.records, [self.records.len()]);
-        let each = || records.iter();
-        storage.fixed(&group, "engine", &dims, &each().map(|r| r.engine).collect::<Vec<_>>())?;
-        storage.fixed(&group, "attempt", &dims, &each().map(|r| r.attempt).collect::<Vec<_>>())?;
-        storage.fixed(&group, "chunk", &dims, &each().map(|r| r.chunk).collect::<Vec<_>>())?;
-        storage.fixed(&group, "started_ns", &dims, &each().map(|r| r.started_ns).collect::<Vec<_>>())?;
-        storage.fixed(&group, "completed_ns", &dims, &each().map(|r| r.completed_ns).collect::<Vec<_>>())?;
-        let seconds: Vec<f64> = each().map(ElementRecord::seconds).collect();
-        storage.fixed(&group, "seconds", &dims, &seconds)?;
-        let status: Vec<_> = self.outcomes.clone().map(|outcome| outcome.status()).collect();
-        storage.fixed(&group, "status", &dims, &status)?;
-        let (mut kinds, mut messages) = (Texts::default(), Texts::default());
-        for outcome in self.outcomes.clone() {
-            let (kind, message) = match outcome {
-                ElementOutcome::Failed { kind, message } => (kind, message),
-                _ => ("", ""),
-            };
-            kinds.push(&without_nul(kind));
-            messages.push(&without_nul(message));
-        }
-        storage.texts(&group, "error_kind", &dims, |element| kinds.get(element))?;
-        storage.texts(&group, "error", &dims, |element| messages.get(element)).map(drop)
+        let rows = self.records.iter().copied().zip(self.outcomes.clone());
+        let group = file.create_group("elements").map_err(hdf5)?;
+        element_table::write(&group, writer.storage, rows).map_err(hdf5)
     }
 }
 
@@ -182,7 +158,16 @@ fn column<T: Serialize>(
     part: &'static str,
     rows: impl Iterator<Item = (usize, T)> + Clone,
 ) -> Result<Column, SaveError> {
-    Column::fill(rows).map_err(|(index, error)| SaveError::Unserializable {
+    fill(Column::Unset, part, rows)
+}
+
+/// The column of all rows, which go on where `column` was left.
+pub(crate) fn fill<T: Serialize>(
+    column: Column,
+    part: &'static str,
+    rows: impl Iterator<Item = (usize, T)> + Clone,
+) -> Result<Column, SaveError> {
+    column.fill(rows).map_err(|(index, error)| SaveError::Unserializable {
         part,
         index,
         message: error.to_string(),

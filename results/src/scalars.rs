@@ -139,9 +139,12 @@ impl Scalars {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// Forgets the values and keeps the type.
-    pub(crate) fn clear(&mut self) {
-        with_values!(self, values => values.clear());
+    /// No values, of the same type.
+    pub(crate) fn hollow(&self) -> Self {
+        fn none<T: Scalar>(_: &[T]) -> Scalars {
+            T::column(Vec::new())
+        }
+        with_values!(self, values => none(values))
     }
 }
 

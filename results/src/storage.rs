@@ -4,10 +4,14 @@ use std::str::FromStr as _;
 
 use hdf5::dataset::DatasetBuilder;
 use hdf5::types::{EnumMember, EnumType, IntSize, TypeDescriptor, VarLenArray, VarLenUnicode};
-use hdf5::{Dataset, Datatype, Group, H5Type, Hyperslab, Location, SliceOrIndex};
+use hdf5::{
+    Dataset, Dataspace, Datatype, Extent, Group, H5Type, Hyperslab, Location, SimpleExtents, SliceOrIndex,
+};
 use ndarray::ArrayViewD;
 
 use crate::driver::{SharedDisk, lock};
+use crate::series::{Series, chunk_shape};
+use crate::table::Table;
 
 /// Datasets of at least this many bytes are compressed.
 const COMPRESSED_BYTES_MIN: usize = 64 << 10;
@@ -17,8 +21,13 @@ const CHUNK_KIB: usize = 1024;
 const VARYING_CELLS_MAX: usize = 8192;
 
 /// Makes datasets with the wanted compression, as long as the disk takes them.
+///
+/// With a table, datasets are those of its rows: as long as the table will be, with what the file has of them, and the values
+/// given are those of the rows that follow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Storage<'d> {
+    /// The rows that the datasets belong to, if they grow.
+    pub(crate) table: Option<&'d Table>,
     /// The level of deflate, 1 to 9; no compression if absent.
     pub(crate) compression: Option<u8>,
     /// Where the file is written.
@@ -35,6 +44,14 @@ impl Storage<'_> {
         values: &[T],
     ) -> hdf5::Result<Dataset> {
         self.check_disk()?;
+        if let Some(table) = self.table {
+            let growing = self.growing(table, group, name, dims, T::type_descriptor(), true)?;
+            if !values.is_empty() {
+                let rows = ArrayViewD::from_shape(dims, values)?;
+                growing.dataset.write_slice(rows, growing.slab(dims, 0..dims[0]))?;
+            }
+            return growing.note(table);
+        }
         let builder = self.builder(group, dims, std::mem::size_of_val(values));
         let dataset = builder.empty::<T>().shape(dims).create(name)?;
         if !values.is_empty() {
@@ -56,28 +73,20 @@ impl Storage<'_> {
             names.iter().map(|(code, name)| EnumMember { name: (*name).into(), value: (*code).into() });
         let size = IntSize::from_int(size_of::<T>()).ok_or("codes are unsigned integers")?;
         let descriptor = TypeDescriptor::Enum(EnumType { size, signed: false, members: members.collect() });
-        let builder = self.builder(group, dims, std::mem::size_of_val(codes));
-        let dataset = builder.empty_as(&descriptor).shape(dims).create(name)?;
         if dims.iter().product::<usize>() != codes.len() {
             return Err("as many codes as cells are needed".into());
         }
-        if codes.is_empty() {
+        let Some(table) = self.table else {
+            let builder = self.builder(group, dims, std::mem::size_of_val(codes));
+            let dataset = builder.empty_as(&descriptor).shape(dims).create(name)?;
+            write_codes(&dataset, &descriptor, &vec![0; dims.len()], dims, codes)?;
             return Ok(dataset);
-        }
-        // The safe writer knows only enumerations that are Rust types; this one is known at run time.
-        let memory = Datatype::from_descriptor(&descriptor)?;
-        let _library = hdf5_sys::LOCK.lock();
-        #[allow(unsafe_code, reason = "the safe crate cannot write enumerations that are not Rust types")]
-        // SAFETY: both ids are alive, `memory` has the size of `T`, which is an unsigned integer, and the
-        // dataset has exactly `codes.len()` cells, as checked above. The library's lock is held.
-        let status = unsafe {
-            use hdf5_sys::{h5d::H5Dwrite, h5p::H5P_DEFAULT, h5s::H5S_ALL};
-            H5Dwrite(dataset.id(), memory.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, codes.as_ptr().cast())
         };
-        if status < 0 {
-            return Err(hdf5::Error::query()?);
-        }
-        Ok(dataset)
+        let growing = self.growing(table, group, name, dims, descriptor.clone(), true)?;
+        let mut first = vec![0; dims.len()];
+        first[0] = growing.first as u64;
+        write_codes(&growing.dataset, &descriptor, &first, dims, codes)?;
+        growing.note(table)
     }
 
     /// A dataset of sequences of varying length: cell `i` holds `cell(i)`.
@@ -119,27 +128,68 @@ impl Storage<'_> {
             return Ok(dataset);
         };
         let row_cells: usize = inner.iter().product();
+        let block_rows = (VARYING_CELLS_MAX / row_cells.max(1)).clamp(1, rows.max(1));
+        let blocks = (0..rows).step_by(block_rows).map(|start| start..rows.min(start + block_rows));
+        let write = |growing: &Growing| -> hdf5::Result<()> {
+            for block in blocks.take_while(|_| row_cells > 0) {
+                self.check_disk()?;
+                let cells = block.start * row_cells..block.end * row_cells;
+                if cells.clone().all(&is_empty) {
+                    continue;
+                }
+                let values: Vec<T> = cells.map(&cell).collect::<hdf5::Result<_>>()?;
+                let view = ArrayViewD::from_shape([&[block.len()], inner].concat(), &values)?;
+                growing.dataset.write_slice(view, growing.slab(dims, block))?;
+            }
+            Ok(())
+        };
+        if let Some(table) = self.table {
+            let growing = self.growing(table, group, name, dims, T::type_descriptor(), false)?;
+            write(&growing)?;
+            return growing.note(table);
+        }
         if rows * row_cells == 0 {
             return builder.empty::<T>().shape(dims).create(name);
         }
-        let block_rows = (VARYING_CELLS_MAX / row_cells).clamp(1, rows);
-        let block_dims = |rows: usize| [&[rows], inner].concat();
-        let builder = builder.chunk(block_dims(block_rows)).chunk_cache(1, 0, 1.0);
-        let dataset = builder.empty::<T>().shape(dims).create(name)?;
-        for start in (0..rows).step_by(block_rows) {
-            self.check_disk()?;
-            let end = rows.min(start + block_rows);
-            let cells = start * row_cells..end * row_cells;
-            if cells.clone().all(&is_empty) {
-                continue;
-            }
-            let values: Vec<T> = cells.map(&cell).collect::<hdf5::Result<_>>()?;
-            let block = ArrayViewD::from_shape(block_dims(end - start), &values)?;
-            let mut selection = vec![SliceOrIndex::from(start..end)];
-            selection.extend(inner.iter().map(|length| SliceOrIndex::from(0..*length)));
-            dataset.write_slice(block, Hyperslab::from(selection))?;
+        let chunk = [&[block_rows], inner].concat();
+        let dataset = builder.chunk(chunk).chunk_cache(1, 0, 1.0).empty::<T>().shape(dims).create(name)?;
+        let growing = Growing::whole(dataset);
+        write(&growing)?;
+        Ok(growing.dataset)
+    }
+
+    /// A dataset of the table's rows, with those that the file has; `dims` are those of the rows that follow.
+    fn growing(
+        self,
+        table: &Table,
+        group: &Group,
+        name: &str,
+        dims: &[usize],
+        descriptor: TypeDescriptor,
+        compressible: bool,
+    ) -> hdf5::Result<Growing> {
+        let Some((&more, row_shape)) = dims.split_first() else { return Err("a table has rows".into()) };
+        let rows = table.complete + more;
+        let chunk_shape = chunk_shape(table.chunk_rows, row_shape, descriptor.size());
+        let mut extents = vec![Extent::resizable(rows)];
+        // An axis without length must be able to grow, or HDF5 takes no chunks.
+        extents.extend(row_shape.iter().map(|length| match length {
+            0 => Extent::resizable(0),
+            length => Extent::fixed(*length),
+        }));
+        let mut builder = group.new_dataset_builder().chunk(chunk_shape.clone()).chunk_cache(1, 0, 1.0);
+        if let Some(level) = self.compression.filter(|_| compressible) {
+            builder = builder.shuffle().deflate(level.clamp(1, 9));
         }
-        Ok(dataset)
+        let series = Series::new(descriptor.clone(), row_shape);
+        let dataset = builder.empty_as(&descriptor).shape(SimpleExtents::from_vec(extents)).create(name)?;
+        table.attach(&dataset, &series, self.disk)?;
+        Ok(Growing { dataset, series, chunk_shape, first: table.complete, rows })
+    }
+
+    /// The shape of the table's rows in that dataset, if any have gone there.
+    pub(crate) fn row_shape(self, group: &Group, path: &str) -> Option<Vec<usize>> {
+        self.table?.row_shape(&format!("{}/{path}", group.name().trim_end_matches('/')))
     }
 
     /// Stops the writing of what cannot be saved any more; the disk knows why.
@@ -159,6 +209,84 @@ impl Storage<'_> {
             _ => builder,
         }
     }
+}
+
+/// A dataset to which rows are added.
+struct Growing {
+    dataset: Dataset,
+    series: Series,
+    chunk_shape: Vec<usize>,
+    /// The first row that is added.
+    first: usize,
+    /// All rows, with those.
+    rows: usize,
+}
+
+impl Growing {
+    /// A dataset that is written once, all of it.
+    fn whole(dataset: Dataset) -> Self {
+        let series = Series::new(TypeDescriptor::Boolean, &[]);
+        Self { dataset, series, chunk_shape: Vec::new(), first: 0, rows: 0 }
+    }
+
+    /// Where these of the added rows go.
+    fn slab(&self, dims: &[usize], rows: std::ops::Range<usize>) -> Hyperslab {
+        let mut selection = vec![SliceOrIndex::from(self.first + rows.start..self.first + rows.end)];
+        selection.extend(dims[1..].iter().map(|length| SliceOrIndex::from(0..*length)));
+        Hyperslab::from(selection)
+    }
+
+    /// Tells the table where the rows lie.
+    fn note(self, table: &Table) -> hdf5::Result<Dataset> {
+        table.note(&self.dataset, self.series, &self.chunk_shape, self.rows)?;
+        Ok(self.dataset)
+    }
+}
+
+/// Writes codes of an enumeration that is no Rust type, which the safe writer does not know: `dims` of them from `first` on.
+fn write_codes<T: H5Type>(
+    dataset: &Dataset,
+    descriptor: &TypeDescriptor,
+    first: &[u64],
+    dims: &[usize],
+    codes: &[T],
+) -> hdf5::Result<()> {
+    if codes.is_empty() {
+        return Ok(());
+    }
+    let memory = Datatype::from_descriptor(descriptor)?;
+    let here = Dataspace::try_new(dims)?;
+    let there = dataset.space()?;
+    let count: Vec<u64> = dims.iter().map(|length| *length as u64).collect();
+    let _library = hdf5_sys::LOCK.lock();
+    #[allow(unsafe_code, reason = "the safe crate cannot write enumerations that are not Rust types")]
+    // SAFETY: all ids are alive, `memory` has the size of `T`, which is an unsigned integer, `codes` has as many
+    // values as `dims` says (the callers check), and `first` and `count` a number per axis. A selection beyond the dataset is
+    // HDF5's error. The library's lock is held.
+    let status = unsafe {
+        use hdf5_sys::h5d::H5Dwrite;
+        use hdf5_sys::h5p::H5P_DEFAULT;
+        use hdf5_sys::h5s::{H5S_SELECT_SET, H5Sselect_hyperslab};
+        let (start, count) = (first.as_ptr(), count.as_ptr());
+        let none = std::ptr::null();
+        match first.is_empty() {
+            // One value, which is all there is to select.
+            true => 0,
+            false => H5Sselect_hyperslab(there.id(), H5S_SELECT_SET, start, none, count, none),
+        }
+        .min(H5Dwrite(
+            dataset.id(),
+            memory.id(),
+            here.id(),
+            there.id(),
+            H5P_DEFAULT,
+            codes.as_ptr().cast(),
+        ))
+    };
+    if status < 0 {
+        return Err(hdf5::Error::query()?);
+    }
+    Ok(())
 }
 
 /// A number attribute.

@@ -37,9 +37,4 @@ impl Texts {
     pub(crate) fn has_nul(&self) -> bool {
         self.buffer.as_bytes().contains(&0)
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.buffer.clear();
-        self.ends.clear();
-    }
 }

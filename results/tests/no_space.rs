@@ -6,7 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use phalanx_results::{ElementOutcome, ElementRecord, ResultFile, RunInfo, SaveError, SaveOptions};
+use phalanx_results::{
+    ElementOutcome, ElementRecord, Recorded, ResultFile, Row, RunFile, RunHeader, RunInfo, RunProgress,
+    SaveError, SaveOptions, StoredRun,
+};
 use serde::Serialize;
 
 const DIRECTORY: &str = "PHALANX_TEST_SMALL_DIRECTORY";
@@ -87,9 +90,57 @@ fn child_saves_just_enough() {
     assert!(saved > 20 && refused > 20, "the room must end within these sizes: {saved} saved, {refused} not");
 }
 
+struct Noise(u64);
+
+impl Recorded for Noise {
+    type Value = u64;
+
+    fn row(&self) -> Row<'_, u64> {
+        let (outcome, record) = (ElementOutcome::Value(&self.0), ElementRecord::default());
+        Row { element: 0, session: 0, outcome, encoded: b"as it came", record }
+    }
+}
+
+/// A run's file that cannot grow holds what it held, opens, and grows again when there is room.
+#[test]
+#[ignore = "run by the other tests of this file, where there is little room"]
+fn child_appends_too_much() {
+    let (path, ballast) = (small_directory().join("run.h5"), small_directory().join("ballast"));
+    std::fs::write(&ballast, vec![1; 300_000]).unwrap();
+    let header = RunHeader { elements: vec![0], ..Default::default() };
+    let (progress, options) = (RunProgress::default(), SaveOptions::default());
+    let mut rows = vec![Noise(1)];
+    let mut run = RunFile::create(&path, header, &[0], &progress, &rows, &options).unwrap();
+    let mut held = rows.len();
+    let mut refused = 0;
+    while refused < 5 {
+        assert!(rows.len() < 200_000, "the room must end");
+        let first = rows.len() as u64;
+        rows.extend((0..5_000).map(|i| Noise((first + i).wrapping_mul(0x9E37_79B9_7F4A_7C15))));
+        match run.append(&progress, &rows) {
+            Ok(()) => held = rows.len(),
+            Err(error) => {
+                assert!(matches!(error, SaveError::NoSpace { .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+        assert_eq!(StoredRun::read(&path).unwrap().rows.len(), held);
+    }
+    assert!(held > 1);
+    std::fs::remove_file(&ballast).unwrap();
+    let file_system = rustix::fs::statvfs(&small_directory()).unwrap();
+    // Where it is files that may not grow, room beside them is of no use.
+    if file_system.f_blocks * file_system.f_frsize <= 1 << 20 {
+        run.append(&progress, &rows[..held + 1]).unwrap();
+        assert_eq!(StoredRun::read(&path).unwrap().rows.len(), held + 1);
+    }
+    drop(run);
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// Runs the children in a shell that has first run `prepare`, with the directory as `$1`.
 fn run_children(command: &mut Command, directory: &Path) {
-    for child in ["child_saves_too_much", "child_saves_just_enough"] {
+    for child in ["child_saves_too_much", "child_saves_just_enough", "child_appends_too_much"] {
         let output = Command::new(command.get_program())
             .args(command.get_args())
             .arg(std::env::current_exe().expect("the path of this test"))
