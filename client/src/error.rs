@@ -91,6 +91,17 @@ pub enum Error {
         /// What does not fit.
         message: String,
     },
+    /// The file of a run holds another run.
+    #[error(
+        "{} holds another run:\n  {}\n  Results of different runs do not belong in one file: name another file, or go back to what this one was made with",
+        path.display(), differences.join("\n  ")
+    )]
+    AnotherRun {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What differs, the run in the file first.
+        differences: Vec<String>,
+    },
     /// Results could not be saved.
     #[error("{0}")]
     Save(String),

@@ -38,6 +38,8 @@ mod program;
 mod progress;
 mod result;
 #[cfg(feature = "hdf5")]
+mod run;
+#[cfg(feature = "hdf5")]
 mod save;
 mod session;
 pub mod simulation;
@@ -50,6 +52,8 @@ pub use job::{ChunkInfo, JobHandle, Progress};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
+#[cfg(feature = "hdf5")]
+pub use run::{AsyncRun, ResumableView};
 #[cfg(feature = "hdf5")]
 pub use save::SaveOptions;
 pub use session::EngineInfo;

@@ -9,6 +9,12 @@ use phalanx_proto::version::target;
 /// The file that this process runs, even when a build has replaced it on disk since.
 pub(crate) const IMAGE: &str = "/proc/self/exe";
 
+/// Bytes as people read them.
+#[cfg(feature = "hdf5")]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// What this process runs. Hashed once; an error is a text for people.
 pub(crate) fn this_program() -> Result<Program, String> {
     static THIS: OnceLock<Result<Program, String>> = OnceLock::new();

@@ -29,6 +29,7 @@ pub(crate) fn show(handle: &JobHandle) -> Result<()> {
         let ended = handle.wait(Some(REFRESH));
         let progress = handle.progress();
         shown = show_failures(handle, shown, bar.as_ref());
+        show_notices(handle, bar.as_ref());
         if ended {
             break;
         }
@@ -68,6 +69,12 @@ fn show_failures(handle: &JobHandle, shown: usize, bar: Option<&ProgressBar>) ->
         say(bar, &text);
     }
     failures.len()
+}
+
+/// Shows what else there is to say about the job, once.
+pub(crate) fn show_notices(handle: &JobHandle, bar: Option<&ProgressBar>) {
+    let notices = std::mem::take(&mut handle.job.lock().notices);
+    notices.iter().for_each(|notice| say(bar, notice));
 }
 
 /// Writes it above the bar, or to the standard error.

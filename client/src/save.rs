@@ -103,7 +103,7 @@ fn described<R>(result: &AsyncMapResult<R>) -> (Vec<ElementRecord>, RunInfo) {
     let mut info = RunInfo {
         job: result.id(),
         label: result.label().to_owned(),
-        program: crate::program::this_program().map(|p| hex(&p.hash)).unwrap_or_default(),
+        program: crate::program::this_program().map(|p| crate::program::hex(&p.hash)).unwrap_or_default(),
         submitted_ns: job.submitted_ns,
         wall_seconds: result.wall_time().as_secs_f64(),
         ..RunInfo::default()
@@ -146,10 +146,6 @@ fn record(run: &RunResult, records: &mut [ElementRecord]) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -169,6 +165,7 @@ mod tests {
             context: Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 4 },
             retries: 1,
+            numbers: None,
         };
         Job::new(1, spec)
     }

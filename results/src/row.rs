@@ -7,33 +7,37 @@ use crate::element::{ElementOutcome, ElementRecord};
 /// What a run keeps of each element, to be written to its [`RunFile`](crate::RunFile).
 pub trait Recorded {
     /// What readers of the file are to see of a value.
-    type Value: Serialize;
+    type Value<'a>: Serialize
+    where
+        Self: 'a;
 
-    /// The row of the file.
-    fn row(&self) -> Row<'_, Self::Value>;
+    /// What is known of it, but for its value.
+    fn row(&self) -> Row<'_>;
+
+    /// Its value; none if it failed.
+    fn value(&self) -> Option<Self::Value<'_>>;
 }
 
 /// A row of a run's file.
-#[derive(Debug)]
-pub struct Row<'a, V> {
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
     /// Which element of the run.
     pub element: u64,
     /// Which of the run's sessions it was run in.
     pub session: u32,
-    /// Its value, for readers.
-    pub outcome: ElementOutcome<'a, &'a V>,
+    /// The kind of its error and the message, if it failed.
+    pub failure: Option<(&'a str, &'a str)>,
     /// Its value as it arrived, for the run itself when it goes on; empty if it failed.
     pub encoded: &'a [u8],
     /// Where and when it was run.
     pub record: ElementRecord,
 }
 
-impl<'a, V> Row<'a, V> {
-    /// Its value, if it has one.
-    pub(crate) fn value(&self) -> Option<&'a V> {
-        match self.outcome {
-            ElementOutcome::Value(value) => Some(value),
-            _ => None,
+impl<'a> Row<'a> {
+    pub(crate) fn outcome(&self) -> ElementOutcome<'a, ()> {
+        match self.failure {
+            None => ElementOutcome::Value(()),
+            Some((kind, message)) => ElementOutcome::Failed { kind, message },
         }
     }
 }

@@ -59,13 +59,9 @@ impl From<SaveError> for Trouble {
 }
 
 impl RunFile {
-    /// Makes the file, with the elements' parameters and the rows that are known already; with `overwrite` in place of one of
-    /// that name. Missing directories are made.
-    ///
-    /// # Errors
-    /// A [`SaveError`] that says what stands in the way: another process that writes the file, an existing file, the disk.
-    pub fn create<R: Recorded, P: Serialize>(
+    pub(crate) fn create<R: Recorded, P: Serialize>(
         path: &Path,
+        lock: RunLock,
         header: RunHeader,
         parameters: &[P],
         progress: &RunProgress,
@@ -77,7 +73,6 @@ impl RunFile {
             return Err(SaveError::Mismatched { what: "parameters", expected, got });
         }
         let staging = Staging::create(path, options.overwrite)?;
-        let lock = RunLock::take(path)?;
         let identity = fill(Column::Unset, "parameter", header.elements.iter().enumerate())?;
         let column = fill(Column::Unset, "parameter", parameters.iter().enumerate())?;
         let mut run = Self {
@@ -93,6 +88,12 @@ impl RunFile {
         };
         run.write_anew(staging, progress, rows, false)?;
         Ok(run)
+    }
+
+    /// How many elements the run has.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        self.header.elements.len() as u64
     }
 
     /// The file's path.

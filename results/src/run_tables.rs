@@ -9,12 +9,14 @@ use crate::element_table;
 use crate::error::SaveError;
 use crate::layout::Layout;
 use crate::result_file::fill;
-use crate::row::{Recorded, Row};
+use crate::row::Recorded;
 use crate::storage::Storage;
 use crate::table::Table;
 
 /// About how many bytes an element's record has.
 const RECORD_BYTES: usize = 16;
+/// How many rows are looked at to tell how large a row is.
+const SIZED_ROWS: usize = 1000;
 
 /// The tables to which rows are added.
 #[derive(Debug)]
@@ -45,6 +47,18 @@ impl Serialize for Encoded<'_> {
     }
 }
 
+/// The value of a row that has not failed.
+struct Promised<T>(Option<T>);
+
+impl<T: Serialize> Serialize for Promised<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(value) => value.serialize(serializer),
+            None => Err(serde::ser::Error::custom("it has neither a value nor failed")),
+        }
+    }
+}
+
 impl Tables {
     /// Tables without rows.
     pub(crate) fn new() -> Self {
@@ -63,12 +77,14 @@ impl Tables {
         storage: Storage<'_>,
         rows: &[R],
     ) -> Result<(), Refused> {
-        let bytes: usize = rows.iter().map(|row| row.row().encoded.len()).sum();
-        self.values.suit(bytes / rows.len().max(1));
-        self.encoded.suit(bytes / rows.len().max(1));
-        write_column(&mut self.values, (root, "values"), storage, rows, |row| row.value())?;
+        let first = &rows[..rows.len().min(SIZED_ROWS)];
+        let bytes: usize = first.iter().map(|row| row.row().encoded.len()).sum();
+        self.values.suit(bytes / first.len().max(1));
+        self.encoded.suit(bytes / first.len().max(1));
+        write_column(&mut self.values, (root, "values"), storage, rows, R::value)?;
         write_column(&mut self.encoded, (run, "encoded"), storage, rows, |row| {
-            row.value().map(|_| Encoded(row.encoded))
+            let row = row.row();
+            row.failure.is_none().then_some(Encoded(row.encoded))
         })?;
         let storage = Storage { table: Some(&self.elements), ..storage };
         let group = root.create_group("elements")?;
@@ -76,7 +92,7 @@ impl Tables {
         let dims = [new.len()];
         storage.fixed(&group, "element", &dims, &new.clone().map(|r| r.element).collect::<Vec<_>>())?;
         storage.fixed(&group, "session", &dims, &new.clone().map(|r| r.session).collect::<Vec<_>>())?;
-        Ok(element_table::write(&group, storage, new.map(|row| (row.record, row.outcome)))?)
+        Ok(element_table::write(&group, storage, new.map(|row| (row.record, row.outcome())))?)
     }
 
     /// The commit is over: so many rows are in the file if it succeeded, else what there was.
@@ -95,17 +111,18 @@ impl Tables {
     }
 }
 
-/// Writes one thing of each new row: a value where there is one, nothing where it failed.
+/// Writes one thing of each new row: of a value where there is one, nothing where it failed.
 fn write_column<'r, R: Recorded, T: Serialize>(
     table: &mut Table,
     (group, name): (&Group, &str),
     storage: Storage<'_>,
     rows: &'r [R],
-    part: impl Fn(&Row<'r, R::Value>) -> Option<T> + Copy,
+    part: impl Fn(&'r R) -> Option<T> + Copy,
 ) -> Result<(), Refused> {
-    let new = rows[table.complete..].iter().map(Recorded::row);
-    let present: Vec<bool> = new.clone().map(|row| row.value().is_some()).collect();
-    let values = new.filter_map(|row| part(&row).map(|value| (row.element as usize, value)));
+    let new = &rows[table.complete..];
+    let present: Vec<bool> = new.iter().map(|row| row.row().failure.is_none()).collect();
+    let valued = new.iter().zip(&present).filter(|(_, present)| **present).map(|(row, _)| row);
+    let values = valued.map(|row| (row.row().element as usize, Promised(part(row))));
     let column = fill(table.shape(), "value", values).map_err(Refused::Value)?;
     table.learn(&column);
     let storage = Storage { table: Some(table), ..storage };

@@ -27,30 +27,12 @@ pub(crate) struct Staging {
 impl Staging {
     /// Checks that `target` can be made, and makes its missing directories and the temporary file.
     pub(crate) fn create(target: &Path, overwrite: bool) -> Result<Self, SaveError> {
-        let invalid = |reason| SaveError::InvalidPath { path: target.to_owned(), reason };
-        let Some(name) = target.file_name().filter(|_| !ends_with_separator(target)) else {
-            return Err(invalid("it names no file; give a file name such as `results.h5`"));
-        };
-        match fs::metadata(target) {
-            Ok(found) if found.is_dir() => {
-                return Err(invalid("it is a directory; add a file name such as `results.h5`"));
-            }
-            Ok(_) if !overwrite => return Err(SaveError::AlreadyExists { path: target.to_owned() }),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(SaveError::from_io("look at", target, obstacle(target), error)),
+        prepare(target)?;
+        if !overwrite && target.exists() {
+            return Err(SaveError::AlreadyExists { path: target.to_owned() });
         }
-        let directory = directory_of(target);
-        fs::create_dir_all(directory).map_err(|error| {
-            let at = obstacle(directory);
-            // What stands in the way of a directory "exists", but it is not the target that does.
-            match error.kind() {
-                io::ErrorKind::AlreadyExists => {
-                    SaveError::NotADirectory { path: target.to_owned(), at: at.to_owned() }
-                }
-                _ => SaveError::from_io("create the directory of", target, at, error),
-            }
-        })?;
+        // Checked above: there is one.
+        let (directory, name) = (directory_of(target), target.file_name().unwrap_or_default());
         let mut temporary = OsString::from(".");
         temporary.push(name);
         let random = getrandom::u64().map_err(|error| {
@@ -108,6 +90,33 @@ impl Drop for Staging {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// Checks that there can be a file `target`, and makes its missing directories.
+pub(crate) fn prepare(target: &Path) -> Result<(), SaveError> {
+    let invalid = |reason| SaveError::InvalidPath { path: target.to_owned(), reason };
+    if target.file_name().is_none() || ends_with_separator(target) {
+        return Err(invalid("it names no file; give a file name such as `results.h5`"));
+    }
+    match fs::metadata(target) {
+        Ok(found) if found.is_dir() => {
+            return Err(invalid("it is a directory; add a file name such as `results.h5`"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(SaveError::from_io("look at", target, obstacle(target), error)),
+    }
+    let directory = directory_of(target);
+    fs::create_dir_all(directory).map_err(|error| {
+        let at = obstacle(directory);
+        // What stands in the way of a directory "exists", but it is not the target that does.
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                SaveError::NotADirectory { path: target.to_owned(), at: at.to_owned() }
+            }
+            _ => SaveError::from_io("create the directory of", target, at, error),
+        }
+    })
 }
 
 fn directory_of(target: &Path) -> &Path {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use phalanx_results::{
-    ElementOutcome, ElementRecord, Recorded, ResultFile, Row, RunFile, RunHeader, RunInfo, RunProgress,
+    ElementOutcome, ElementRecord, Recorded, ResultFile, Row, RunHeader, RunInfo, RunProgress, RunSlot,
     SaveError, SaveOptions, StoredRun,
 };
 use serde::Serialize;
@@ -93,11 +93,20 @@ fn child_saves_just_enough() {
 struct Noise(u64);
 
 impl Recorded for Noise {
-    type Value = u64;
+    type Value<'a> = u64;
 
-    fn row(&self) -> Row<'_, u64> {
-        let (outcome, record) = (ElementOutcome::Value(&self.0), ElementRecord::default());
-        Row { element: 0, session: 0, outcome, encoded: b"as it came", record }
+    fn row(&self) -> Row<'_> {
+        Row {
+            element: 0,
+            session: 0,
+            failure: None,
+            encoded: b"as it came",
+            record: ElementRecord::default(),
+        }
+    }
+
+    fn value(&self) -> Option<u64> {
+        Some(self.0)
     }
 }
 
@@ -110,7 +119,7 @@ fn child_appends_too_much() {
     let header = RunHeader { elements: vec![0], ..Default::default() };
     let (progress, options) = (RunProgress::default(), SaveOptions::default());
     let mut rows = vec![Noise(1)];
-    let mut run = RunFile::create(&path, header, &[0], &progress, &rows, &options).unwrap();
+    let mut run = RunSlot::take(&path).unwrap().create(header, &[0], &progress, &rows, &options).unwrap();
     let mut held = rows.len();
     let mut refused = 0;
     while refused < 5 {

@@ -4,7 +4,7 @@ use hdf5::types::{VarLenArray, VarLenUnicode};
 use ndarray::{Array1, Array2};
 use phalanx_results::{
     ElementOutcome, ElementRecord, OpenError, Recorded, ResultFile, Row, RunFile, RunHeader, RunInfo,
-    RunProgress, SaveOptions, StoredRun,
+    RunProgress, RunSlot, SaveOptions, StoredRun,
 };
 use serde::Serialize;
 
@@ -15,15 +15,19 @@ struct Done<V> {
 }
 
 impl<V: Serialize> Recorded for Done<V> {
-    type Value = V;
+    type Value<'a>
+        = &'a V
+    where
+        V: 'a;
 
-    fn row(&self) -> Row<'_, V> {
-        let outcome = match &self.value {
-            Some(value) => ElementOutcome::Value(value),
-            None => ElementOutcome::Failed { kind: "panic", message: "seven" },
-        };
+    fn row(&self) -> Row<'_> {
+        let failure = self.value.is_none().then_some(("panic", "seven"));
         let record = ElementRecord { engine: 3, chunk: self.element, ..Default::default() };
-        Row { element: self.element, session: 0, outcome, encoded: &self.encoded, record }
+        Row { element: self.element, session: 0, failure, encoded: &self.encoded, record }
+    }
+
+    fn value(&self) -> Option<&V> {
+        self.value.as_ref()
     }
 }
 
@@ -44,7 +48,8 @@ fn grow<V: Serialize>(
     let progress = RunProgress::default();
     let none: &[Done<V>] = &[];
     let header = header(values.len() as u64);
-    let mut run = RunFile::create(&path, header.clone(), &parameters, &progress, none, &options).unwrap();
+    let mut run =
+        RunSlot::take(&path).unwrap().create(header.clone(), &parameters, &progress, none, &options).unwrap();
     let look = |rows: &[Done<V>]| {
         let copy = directory.path().join("copy.h5");
         std::fs::copy(&path, &copy).unwrap();
@@ -217,7 +222,7 @@ fn a_file_in_use_is_told_from_one_that_exists() {
     let none: &[Done<f64>] = &[];
     let create = |overwrite| {
         let options = SaveOptions { overwrite, ..Default::default() };
-        RunFile::create(&path, header(1), &[1.0], &RunProgress::default(), none, &options)
+        RunSlot::take(&path)?.create(header(1), &[1.0], &RunProgress::default(), none, &options)
     };
     let run = create(false).unwrap();
     assert!(create(true).unwrap_err().to_string().contains("is being written by process"));
@@ -250,7 +255,9 @@ fn what_is_no_run_is_told_apart() {
     let options = SaveOptions::default();
     let whole = path("whole.h5");
     let progress = RunProgress::default();
-    drop(RunFile::create(&whole, header(500), &parameters, &progress, &rows, &options).unwrap());
+    drop(
+        RunSlot::take(&whole).unwrap().create(header(500), &parameters, &progress, &rows, &options).unwrap(),
+    );
     let bytes = std::fs::read(&whole).unwrap();
     for length in (8..bytes.len()).step_by(bytes.len() / 40) {
         std::fs::write(path("cut.h5"), &bytes[..length]).unwrap();

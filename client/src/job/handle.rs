@@ -297,7 +297,11 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn failures(&self) -> Vec<RemoteError> {
-        self.job.lock().shown.clone()
+        let mut shown = self.job.lock().shown.clone();
+        if let Some(numbers) = &self.job.spec.numbers {
+            shown.iter_mut().for_each(|failure| failure.element = numbers[failure.element as usize]);
+        }
+        shown
     }
 }
 

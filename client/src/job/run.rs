@@ -97,9 +97,16 @@ impl RunResult {
     /// Calls `each` with the number and bytes of every element that this report settles; with its failure if it has one.
     pub(crate) fn for_each<E>(
         &self,
-        mut each: impl FnMut(u64, Result<&[u8], RemoteError>) -> Result<(), E>,
+        each: impl FnMut(u64, Result<&[u8], RemoteError>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let data = self.contiguous();
+        self.for_each_in(&self.contiguous(), each)
+    }
+
+    fn for_each_in<'d, E>(
+        &self,
+        data: &'d [u8],
+        mut each: impl FnMut(u64, Result<&'d [u8], RemoteError>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut slots = Slots::new(self.stride, &self.lens);
         let mut failures = self.failures.iter().peekable();
         for i in 0..self.count() {
@@ -116,6 +123,19 @@ impl RunResult {
             each(self.element_first + u64::from(offset), outcome)?;
         }
         Ok(())
+    }
+
+    /// As [`for_each`](Self::for_each), with values that share the report's memory.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn for_each_shared<E>(
+        &self,
+        mut each: impl FnMut(u64, Result<Bytes, RemoteError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let data = match self.data.as_slice() {
+            [one] => one.clone(),
+            many => many.concat().into(),
+        };
+        self.for_each_in(&data, |element, outcome| each(element, outcome.map(|bytes| data.slice_ref(bytes))))
     }
 
     fn contiguous(&self) -> Cow<'_, [u8]> {

@@ -25,6 +25,8 @@ pub(crate) struct JobSpec {
     pub(crate) context: Bytes,
     pub(crate) plan: JobPlan,
     pub(crate) retries: u32,
+    /// Which element of a run each of these is, when that is not its place here.
+    pub(crate) numbers: Option<Arc<[u64]>>,
 }
 
 /// Where elements go.
@@ -64,6 +66,8 @@ pub(crate) struct State {
     pub(crate) lost: Vec<Lost>,
     /// Failures in the order in which they came, for showing; bounded.
     pub(crate) shown: Vec<RemoteError>,
+    /// What else there is to show.
+    pub(crate) notices: Vec<String>,
     pub(crate) failed: u64,
     pub(crate) chunks_done: u64,
     pub(crate) attempts_lost: u64,

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::decode;
 use crate::error::{Error, RemoteError};
-use crate::job::{Ended, JobHandle, RunResult};
+use crate::job::{Cursor, Ended, JobHandle};
 
 /// How long a wait for news lasts before it is looked whether the job has ended.
 const WAIT: Duration = Duration::from_millis(500);
@@ -18,8 +17,7 @@ const WAIT: Duration = Duration::from_millis(500);
 /// ends otherwise (see [`AsCompleted::error`]).
 pub struct AsCompleted<R> {
     handle: JobHandle,
-    runs_seen: usize,
-    lost_seen: usize,
+    seen: Cursor,
     ready: VecDeque<(u64, Result<R, RemoteError>)>,
     error: Option<Error>,
     values: PhantomData<fn() -> R>,
@@ -27,7 +25,7 @@ pub struct AsCompleted<R> {
 
 impl<R> AsCompleted<R> {
     pub(crate) fn new(handle: JobHandle) -> Self {
-        Self { handle, runs_seen: 0, lost_seen: 0, ready: VecDeque::new(), error: None, values: PhantomData }
+        Self { handle, seen: Cursor::default(), ready: VecDeque::new(), error: None, values: PhantomData }
     }
 
     /// Why the job ended before all elements were there, if it did.
@@ -49,17 +47,13 @@ impl<R> AsCompleted<R> {
 impl<R: DeserializeOwned + 'static> AsCompleted<R> {
     /// Takes what has come; false when nothing more will.
     fn refill(&mut self) -> bool {
-        let (runs, lost, ended) = {
-            let state =
-                self.handle.session.wait_for_more(&self.handle.job, self.runs_seen, self.lost_seen, WAIT);
-            let runs: Vec<Arc<RunResult>> = state.runs[self.runs_seen..].to_vec();
-            let lost = state.lost[self.lost_seen..].to_vec();
-            (runs, lost, state.ended.clone())
+        let news = {
+            let Cursor { runs, lost } = self.seen;
+            let state = self.handle.session.wait_for_more(&self.handle.job, runs, lost, WAIT);
+            self.seen.take(&state)
         };
-        self.runs_seen += runs.len();
-        self.lost_seen += lost.len();
-        let nothing_new = runs.is_empty() && lost.is_empty();
-        for run in &runs {
+        let nothing_new = news.is_empty();
+        for run in &news.runs {
             let done: Result<(), ()> = run.for_each(|element, outcome| {
                 let value = outcome.and_then(|bytes| decode(element, Some(run.engine), run.attempt, bytes));
                 self.ready.push_back((element, value));
@@ -67,12 +61,12 @@ impl<R: DeserializeOwned + 'static> AsCompleted<R> {
             });
             debug_assert!(done.is_ok());
         }
-        for lost in lost {
+        for lost in news.lost {
             for element in lost.elements {
                 self.ready.push_back((element, Err(RemoteError { element, ..lost.error.clone() })));
             }
         }
-        match ended {
+        match news.ended {
             Some(how) if nothing_new => {
                 if let Ended::Failed(e) = how {
                     self.error = Some(e);

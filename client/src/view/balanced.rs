@@ -33,8 +33,8 @@ use crate::worker::{self, Apply, Function};
 /// ```
 #[derive(Clone)]
 pub struct LoadBalancedView {
-    session: Arc<Session>,
-    retries: u32,
+    pub(crate) session: Arc<Session>,
+    pub(crate) retries: u32,
 }
 
 impl LoadBalancedView {
@@ -78,6 +78,22 @@ impl LoadBalancedView {
     /// ```
     pub fn with<C: Value + Sync>(&self, value: C) -> LoadBalancedWith<C> {
         LoadBalancedWith { view: self.clone(), value: Arc::new(value) }
+    }
+
+    /// The same view with its maps' results going to a file as they come, and maps that were interrupted going on where they
+    /// were; see [`ResumableView`](crate::ResumableView).
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("squares.h5");
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let run = client.load_balanced_view().resumable(&path).map_async(|x: u32| x * x, 0..10, 5)?;
+    /// assert_eq!(run.get()?[..4], [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "hdf5")]
+    pub fn resumable(&self, path: impl AsRef<std::path::Path>) -> crate::ResumableView<Self> {
+        crate::ResumableView::new(self.clone(), path.as_ref())
     }
 
     /// `f` of every item, in chunks of `chunksize` items ([`Auto`](crate::Auto) or a number). Returns at once.
@@ -235,7 +251,7 @@ impl LoadBalancedView {
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         let (function, elements) = (function?, encoded(items)?);
-        Ok(JobSpec { function, elements, context: Bytes::new(), plan, retries: self.retries })
+        Ok(JobSpec { function, elements, context: Bytes::new(), plan, retries: self.retries, numbers: None })
     }
 
     fn rows_spec<T: Number, S: Data<Elem = T>>(
@@ -262,18 +278,41 @@ impl LoadBalancedView {
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
-        Ok(JobSpec { function, elements: elements.finish(), context, plan, retries: self.retries })
+        Ok(JobSpec {
+            function,
+            elements: elements.finish(),
+            context,
+            plan,
+            retries: self.retries,
+            numbers: None,
+        })
     }
 }
 
 /// A [`LoadBalancedView`] with a value that goes along; see [`LoadBalancedView::with`].
 #[derive(Clone)]
 pub struct LoadBalancedWith<C> {
-    view: LoadBalancedView,
-    value: Arc<C>,
+    pub(crate) view: LoadBalancedView,
+    pub(crate) value: Arc<C>,
 }
 
 impl<C: Value + Sync> LoadBalancedWith<C> {
+    /// As [`LoadBalancedView::resumable`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("products.h5");
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let run = client.load_balanced_view().with(3).resumable(&path).map_async(|k: &i32, x: i32| k * x, 0..4, 1)?;
+    /// assert_eq!(run.get()?, [0, 3, 6, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "hdf5")]
+    pub fn resumable(&self, path: impl AsRef<std::path::Path>) -> crate::ResumableView<Self> {
+        let view = Self { view: self.view.clone(), value: Arc::clone(&self.value) };
+        crate::ResumableView::new(view, path.as_ref())
+    }
+
     /// `f(&value, item)` of every item; otherwise as [`LoadBalancedView::map_async`].
     ///
     /// ```

@@ -277,7 +277,14 @@ impl<S: Shape> DirectView<S> {
         let spec = self.targets().and_then(|targets| {
             let (function, elements) = (worker::scatter::<V::Part>()?, values.parts(targets.len())?);
             let context = context(&name.to_owned())?;
-            Ok(JobSpec { function, elements, context, plan: JobPlan::Direct { targets }, retries: 0 })
+            Ok(JobSpec {
+                function,
+                elements,
+                context,
+                plan: JobPlan::Direct { targets },
+                retries: 0,
+                numbers: None,
+            })
         });
         AsyncResult::new(submit(&self.session, spec), nothing)
     }
@@ -344,7 +351,14 @@ impl<S: Shape> DirectView<S> {
         context: impl FnOnce() -> Result<Bytes>,
     ) -> Result<JobSpec> {
         let plan = JobPlan::Direct { targets: self.targets()? };
-        Ok(JobSpec { function: function?, elements: encoded(items)?, context: context()?, plan, retries: 0 })
+        Ok(JobSpec {
+            function: function?,
+            elements: encoded(items)?,
+            context: context()?,
+            plan,
+            retries: 0,
+            numbers: None,
+        })
     }
 
     pub(super) fn on_each<R: Value>(
@@ -363,7 +377,14 @@ impl<S: Shape> DirectView<S> {
     ) -> JobHandle {
         let spec = self.targets().and_then(|targets| {
             let (function, elements, context) = (function?, empty_elements(targets.len())?, context()?);
-            Ok(JobSpec { function, elements, context, plan: JobPlan::Direct { targets }, retries: 0 })
+            Ok(JobSpec {
+                function,
+                elements,
+                context,
+                plan: JobPlan::Direct { targets },
+                retries: 0,
+                numbers: None,
+            })
         });
         submit(&self.session, spec)
     }

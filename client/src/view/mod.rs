@@ -66,6 +66,7 @@ fn nothing() -> JobSpec {
         context: Bytes::new(),
         plan: JobPlan::Balanced { chunksize: 0 },
         retries: 0,
+        numbers: None,
     }
 }
 
