@@ -102,6 +102,9 @@ pub enum Error {
         /// What differs, the run in the file first.
         differences: Vec<String>,
     },
+    /// A simulation that cannot be run as it was asked for.
+    #[error("{0}")]
+    Simulation(String),
     /// Results could not be saved.
     #[error("{0}")]
     Save(String),

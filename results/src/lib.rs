@@ -113,4 +113,4 @@ pub use run_file::RunFile;
 pub use run_header::{RunHeader, RunProgress, RunSession};
 pub use run_info::RunInfo;
 pub use run_slot::RunSlot;
-pub use stored_run::{StoredRow, StoredRun};
+pub use stored_run::{StoredRow, StoredRun, read_numbers};

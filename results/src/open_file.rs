@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use hdf5::types::{VarLenArray, VarLenUnicode};
-use hdf5::{Attribute, Dataset, Group, H5Type};
+use hdf5::{Attribute, Dataset, H5Type};
 
 use crate::open_error::OpenError;
 use crate::result_file::FORMAT_VERSION;
@@ -43,10 +43,6 @@ impl<'p> OpenFile<'p> {
             }
             _ => Ok(file),
         }
-    }
-
-    pub(crate) fn root(&self) -> &Group {
-        &self.root
     }
 
     pub(crate) fn damaged(&self, message: impl ToString) -> OpenError {

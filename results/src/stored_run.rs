@@ -51,6 +51,14 @@ impl StoredRun {
     }
 }
 
+/// The numbers of one dataset of a file of results.
+///
+/// # Errors
+/// An [`OpenError`]: it is no such file, or has no such numbers.
+pub fn read_numbers(path: &Path, dataset: &str) -> Result<Vec<u64>, OpenError> {
+    OpenFile::open(path)?.values(dataset, None)
+}
+
 fn read_header(file: &OpenFile<'_>) -> Result<RunHeader, OpenError> {
     let elements = file.number::<u64>("elements")?;
     Ok(RunHeader {

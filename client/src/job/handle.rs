@@ -143,9 +143,14 @@ impl JobHandle {
     /// ```
     pub fn wait_interactive(&self) -> Result<()> {
         progress::show(self)?;
+        self.error().map_or(Ok(()), Err)
+    }
+
+    /// Why it ended early, if it did.
+    pub(crate) fn error(&self) -> Option<Error> {
         match self.job.lock().ended.clone() {
-            Some(Ended::Failed(e)) => Err(e),
-            _ => Ok(()),
+            Some(Ended::Failed(e)) => Some(e),
+            _ => None,
         }
     }
 

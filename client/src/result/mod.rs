@@ -17,7 +17,7 @@ use crate::error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
 use crate::job::{Ended, Job, RunResult};
 
 /// Every element's outcome, in order. The job has ended.
-fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result<R, RemoteError>> {
+pub(crate) fn outcomes<R: DeserializeOwned + 'static>(job: &Job) -> Vec<std::result::Result<R, RemoteError>> {
     let n = usize::try_from(job.elements()).expect("the elements were in memory");
     let mut slots: Vec<Option<std::result::Result<R, RemoteError>>> = Vec::new();
     slots.resize_with(n, || None);

@@ -105,6 +105,11 @@ impl<W> Wrapped<W> {
         Self { done, value: value.map(wrap) }
     }
 
+    /// Which element of the run it is.
+    pub(crate) fn element(&self) -> u64 {
+        self.done.element
+    }
+
     /// What was made of it.
     pub(crate) fn into_value(self) -> Result<W, RemoteError> {
         match (self.done.outcome, self.value) {

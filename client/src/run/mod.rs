@@ -7,7 +7,8 @@ mod recorder;
 mod result;
 mod view;
 
-pub(crate) use done::{Done, Wrapped};
-pub(crate) use plan::Plan;
+pub(crate) use done::Wrapped;
+pub(crate) use plan::{Plan, slot};
 pub use result::AsyncRun;
+pub(crate) use result::never_run;
 pub use view::ResumableView;

@@ -83,7 +83,12 @@ impl<A: Value> Plan<A> {
         Ok(RunHeader {
             label: self.function.label.to_owned(),
             program: crate::program::hex(&program.hash),
-            shared: blake3::hash(bytes).to_hex().to_string(),
+            shared: blake3::Hasher::new()
+                .update(bytes)
+                .update(parameters.as_bytes())
+                .finalize()
+                .to_hex()
+                .to_string(),
             parameters: if short { parameters.clone() } else { String::new() },
             elements: encoded.iter().map(|bytes| identity(bytes)).collect(),
         })

@@ -1,4 +1,5 @@
-//! For simulations that are computed in pieces: ranges that overlap, and putting together what was found in each.
+//! Simulations in parallel pieces: [`Simulation`] runs them, saves what comes and goes on where it was; ranges that overlap, and putting
+//! together what was found in each.
 //!
 //! ```
 //! use ndarray::Array1;
@@ -20,15 +21,25 @@
 //! ```
 
 mod bins;
+mod execution;
 mod join;
 mod join_error;
 #[cfg(test)]
 mod join_tests;
 mod least_squares;
+mod outcome;
 mod pieces;
+mod save;
+#[allow(clippy::module_inception, reason = "the type that the folder is named after")]
+mod simulation;
+mod system;
 pub mod windows;
 
 pub use bins::{NoSuchBin, extend_bin};
 pub use join::{Joined, join_results};
 pub use join_error::JoinError;
 pub use least_squares::join_least_squares;
+pub use outcome::Outcome;
+pub(crate) use simulation::Piece;
+pub use simulation::Simulation;
+pub use system::System;

@@ -34,7 +34,7 @@ impl From<BadEntry> for Error {
 }
 
 /// Encodes what a map runs over.
-fn encoded<A: Value>(items: impl IntoIterator<Item = A>) -> Result<Elements, CodecError> {
+pub(crate) fn encoded<A: Value>(items: impl IntoIterator<Item = A>) -> Result<Elements, CodecError> {
     let items = items.into_iter();
     let mut elements = ElementsBuilder::with_capacity(items.size_hint().0);
     for item in items {
@@ -44,14 +44,14 @@ fn encoded<A: Value>(items: impl IntoIterator<Item = A>) -> Result<Elements, Cod
 }
 
 /// A context's bytes.
-fn context<C: serde::Serialize + 'static>(value: &C) -> Result<Bytes, CodecError> {
+pub(crate) fn context<C: serde::Serialize + 'static>(value: &C) -> Result<Bytes, CodecError> {
     let mut bytes = Vec::new();
     codec::encode(value, &mut bytes)?;
     Ok(bytes.into())
 }
 
 /// Submits what a view has put together; what went wrong until here shows when the result is asked for.
-fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
+pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
     let job = match spec {
         Ok(spec) => session.submit(spec),
         Err(e) => session.stillborn(nothing(), e),

@@ -13,6 +13,7 @@ use super::entry::{BadEntry, Entry, offset_of, summon};
 use super::fault::Fault;
 use super::namespace::Namespace;
 use crate::codec::{self, CodecError, Number, Value};
+use crate::simulation::{Piece, System};
 
 /// A function as a job names it.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +102,48 @@ where
         call.each(|_, bytes, out| match &context {
             Ok(context) => put(&f(context, codec::decode(bytes)?).map_err(failed)?, out),
             Err(fault) => Err(fault.clone()),
+        });
+    })
+}
+
+/// `f(system, arguments, &context, seed)`, the element being the three but for the context.
+pub(crate) fn simulate<F, S, A, Q, R>() -> Result<Function, BadEntry>
+where
+    F: Fn(S, A, &Q, u64) -> R + Copy + 'static,
+    S: System,
+    A: Value,
+    Q: Value + Sync,
+    R: Serialize + 'static,
+{
+    Function::of::<F>(|call: &mut Call<'_>| {
+        let f = summon::<F>();
+        let context = call.work.job.context::<Q>();
+        call.each(|_, bytes, out| {
+            let piece: Piece<S::Parameters, A> = codec::decode(bytes)?;
+            let context = context.as_ref().map_err(Clone::clone)?;
+            put(&f(S::build(&piece.system), piece.arguments, context, piece.seed), out)
+        });
+    })
+}
+
+/// As [`simulate`], errors being failures of the element.
+pub(crate) fn try_simulate<F, S, A, Q, R, E>() -> Result<Function, BadEntry>
+where
+    F: Fn(S, A, &Q, u64) -> Result<R, E> + Copy + 'static,
+    S: System,
+    A: Value,
+    Q: Value + Sync,
+    R: Serialize + 'static,
+    E: std::fmt::Display,
+{
+    Function::of::<F>(|call: &mut Call<'_>| {
+        let f = summon::<F>();
+        let context = call.work.job.context::<Q>();
+        call.each(|_, bytes, out| {
+            let piece: Piece<S::Parameters, A> = codec::decode(bytes)?;
+            let context = context.as_ref().map_err(Clone::clone)?;
+            let result = f(S::build(&piece.system), piece.arguments, context, piece.seed);
+            put(&result.map_err(failed)?, out)
         });
     })
 }

@@ -33,7 +33,7 @@ pub(crate) use clock::now_ns;
 pub use entries::Apply;
 pub(crate) use entries::{
     Function, apply, clear, execute, map, map_rows, map_with, names, pull, push, push_context, scatter,
-    try_execute, try_map, try_map_with,
+    simulate, try_execute, try_map, try_map_with, try_simulate,
 };
 pub(crate) use entry::BadEntry;
 pub use namespace::{Namespace, NamespaceError};
