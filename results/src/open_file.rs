@@ -58,10 +58,6 @@ impl<'p> OpenFile<'p> {
         self.root.attr(name)
     }
 
-    pub(crate) fn has_attr(&self, name: &str) -> bool {
-        self.attr(name).is_ok()
-    }
-
     pub(crate) fn number<T: H5Type>(&self, name: &str) -> Result<T, OpenError> {
         let read = self.attr(name).and_then(|attr| attr.read_scalar());
         read.map_err(|error| self.damaged(format!("attribute `{name}`: {error}")))

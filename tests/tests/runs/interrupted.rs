@@ -1,0 +1,123 @@
+//! SIGKILL and going on; copies made while a run goes on.
+
+use std::process::Command;
+
+use phalanx_tests::Gate;
+
+use super::{Run, after, ended, printed, program, python, wait_for_rows};
+
+#[test]
+fn a_run_that_was_killed_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, gate) = (folder.path().join("data/steps.h5"), Gate::at(folder.path().join("gate")));
+    let name = file.to_str().unwrap();
+    let arguments = ["steps", name, gate.folder(), "20", "8"];
+    let run = Run::start(&program(), &arguments);
+    // Eight are free, and each of two engines waits with one more.
+    gate.wait_for_arrivals(10);
+    wait_for_rows(&file, 8);
+    run.kill();
+    gate.open();
+
+    let text = printed(&arguments);
+    assert_eq!(after(&text, "resumed "), "8");
+    assert!(text.contains("8 of 20 elements are in"), "{text}");
+    assert_eq!(after(&text, "values "), "95.0");
+    let computed_twice = |element: u64| {
+        gate.arrivals().iter().filter(|arrival| arrival.tag == element.to_string()).count() > 1
+    };
+    assert!(!(0..8).any(computed_twice), "{:?}", gate.arrivals());
+
+    // A third time nothing is left to do.
+    let text = printed(&arguments);
+    assert_eq!((after(&text, "resumed "), after(&text, "values ")), ("20", "95.0"));
+
+    let script = "import h5py, sys\n\
+        f = h5py.File(sys.argv[1])\n\
+        assert f.attrs['complete'] and f.attrs['elements'] == 20\n\
+        assert (f['values'][:] == [0.5 * i for i in range(20)]).all(), f['values'][:]\n\
+        assert (f['elements/element'][:] == range(20)).all() and (f['elements/status'][:] == 0).all()\n\
+        assert list(f['elements/session'][:]) == [0] * 8 + [1] * 12, f['elements/session'][:]\n\
+        assert (f['parameters'][:] == range(20)).all() and len(f['sessions/job']) == 3\n\
+        assert f['values'].maxshape == (None,) and f['values'].compression == 'gzip'\n";
+    let checked = Command::new(python()).args(["-c", script, name]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let left: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!(left.len(), 2, "the file and its copy: {left:?}");
+}
+
+/// Somebody else's library opens copies made at any moment, and finds every row in them right.
+#[test]
+fn copies_made_while_a_run_goes_on_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fast.h5");
+    let name = file.to_str().unwrap();
+    let script = "import h5py, shutil, sys, os, time\n\
+        name, pid = sys.argv[1], int(sys.argv[2])\n\
+        seen = set()\n\
+        while True:\n\
+        \x20   over = open(f'/proc/{pid}/stat').read().split(')')[-1].split()[0] == 'Z'\n\
+        \x20   try: shutil.copy(name, name + '.copy')\n\
+        \x20   except FileNotFoundError: continue\n\
+        \x20   with h5py.File(name + '.copy') as f:\n\
+        \x20       e = f['elements/element'][:]\n\
+        \x20       assert (f['values'][:] == 0.5 * e).all() and len(set(e)) == len(e)\n\
+        \x20       assert (f['elements/status'][:] == 0).all() and (f['elements/seconds'][:] > 0).all()\n\
+        \x20       assert len(f['run/encoded']) == len(e) and len(f['parameters']) == 40000\n\
+        \x20       seen.add(len(e))\n\
+        \x20   with h5py.File(name) as f: assert len(f['values']) >= len(e)\n\
+        \x20   if over: break\n\
+        assert max(seen) == 40000, seen\n\
+        print(len(seen))\n";
+    let mut run = Run::start(&program(), &["fast", name, "40000"]);
+    let pid = run.child.id().to_string();
+    let checked = Command::new(python()).args(["-c", script, name, &pid]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(run.child.wait().unwrap().success());
+    let states: u32 = String::from_utf8_lossy(&checked.stdout).trim().parse().unwrap();
+    assert!(states > 3, "only {states} states of the file were seen");
+}
+
+/// On a file system of 1 MiB the job goes on, the error is shown, and what was written can be read.
+#[test]
+fn a_full_disk_does_not_end_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let script =
+        "mount -t tmpfs -o size=1m tmpfs \"$1\" && \"$0\" noise \"$1/noise.h5\" && cp \"$1/noise.h5\" \"$2\"";
+    let copy = tempfile::tempdir().unwrap();
+    let out = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .arg(program())
+        .args([folder.path(), copy.path()])
+        .output()
+        .unwrap_or_else(|e| panic!("unshare does not start ({e}): install util-linux"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{stdout}{stderr}");
+    assert_eq!(after(&stdout, "values "), "400");
+    assert!(after(&stdout, "unsaved ").contains("no room to save"), "{stdout}");
+    assert!(stderr.contains("results are not being saved; the job goes on"), "{stderr}");
+    assert_eq!(after(&stdout, "left "), "[\"noise.h5\"]");
+    let rows = phalanx_results::StoredRun::read(&copy.path().join("noise.h5")).unwrap().rows;
+    assert!((1..400).contains(&rows.len()), "{}", rows.len());
+}
+
+/// The executable that runs is another one when it has one byte more.
+#[test]
+fn another_program_is_refused_unless_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, gate) = (folder.path().join("steps.h5"), Gate::at(folder.path().join("gate")));
+    let name = file.to_str().unwrap();
+    gate.open();
+    printed(&["steps", name, gate.folder(), "4", "4"]);
+    let other = folder.path().join("runs");
+    let mut bytes = std::fs::read(program()).unwrap();
+    bytes.push(0);
+    std::fs::copy(program(), &other).unwrap();
+    std::fs::write(&other, bytes).unwrap();
+    let refused = ended(&other, &["steps", name, gate.folder(), "4", "4"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && stderr.contains("the program's code has changed"), "{stderr}");
+    let taken = ended(&other, &["any-program", name, gate.folder(), "4", "4"]);
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert!(String::from_utf8_lossy(&taken.stdout).contains("resumed 4"));
+}
