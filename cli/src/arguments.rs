@@ -14,6 +14,7 @@ Examples:
   phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
                                         one that engines and clients on other machines can join
   phalanx list                          all profiles, and which of them run
+  phalanx results data/sweep.h5         what is in a file of results
 
 In a program:  let client = phalanx::Client::connect(\"nbserver\")?;
 
@@ -60,6 +61,21 @@ const LIST_EXAMPLES: &str = "\
 On a terminal this prints a table. Elsewhere it prints one line per profile, with tabs between the fields:
 profile, state (running, locked, stopped, unusable), controller's pid, its host or what is wrong, directory.";
 
+const RESULTS_EXAMPLES: &str = "\
+Also while the run goes on: the file is whole at every moment.
+
+Examples:
+  phalanx results data/sweep.h5
+  phalanx results data/sweep.h5 --json | jq '.failures'
+
+On a terminal this prints tables. Elsewhere it prints one line per thing, with tabs between the fields:
+  file      path, run or job, elements, done, failed, missing, seconds waited, seconds computed, bytes, function
+  dataset   path, type, shape
+  engine    session, id, host, elements, seconds
+  failure   element, kind, message
+
+Exit codes: 0 it was read, 1 an error: no such file, not one of Phalanx, damaged.";
+
 /// Starts, stops and looks at a Phalanx cluster: one controller, many engines.
 #[derive(Debug, Parser)]
 #[command(name = "phalanx", version, after_help = EXAMPLES)]
@@ -80,6 +96,9 @@ pub(crate) enum Command {
     /// Shows engines, jobs, clients and memory
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
+    /// Shows what is in a file of results: parameters, what is done, failed and missing, timings, engines
+    #[command(after_help = RESULTS_EXAMPLES)]
+    Results(ResultsOptions),
     /// Lists the profiles and whether a controller runs on them
     #[command(after_help = LIST_EXAMPLES)]
     List(ListOptions),
@@ -91,6 +110,7 @@ impl Command {
             Command::Start(options) => options.json,
             Command::Stop(options) => options.json,
             Command::Status(options) => options.json,
+            Command::Results(options) => options.json,
             Command::List(options) => options.json,
         }
     }
@@ -152,6 +172,18 @@ pub(crate) struct StatusOptions {
     pub(crate) json: bool,
 }
 
+/// `phalanx results`
+#[derive(Debug, Args)]
+pub(crate) struct ResultsOptions {
+    /// An HDF5 file that a program saved its results to, or saves them to now
+    #[arg(value_name = "FILE")]
+    pub(crate) file: std::path::PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `phalanx list`
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
@@ -191,7 +223,7 @@ mod tests {
         let mut command = Arguments::command().term_width(110);
         command.build();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["start", "stop", "status", "list"] {
+        for name in ["start", "stop", "status", "results", "list"] {
             let sub = command.find_subcommand_mut(name).expect("a command of ours");
             // What the environment holds here would make the text differ from machine to machine.
             let help = sub.clone().mut_args(|a| a.hide_env_values(true)).render_long_help();

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Ask(#[from] AskError),
     #[error(transparent)]
+    Results(#[from] phalanx_results::OpenError),
+    #[error(transparent)]
     Profile(#[from] ProfileError),
     #[error("this process cannot wait for events: {0}")]
     Runtime(io::Error),

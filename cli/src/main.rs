@@ -4,7 +4,8 @@
 //! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
-//!               list  ──▶ the profiles and their locks                 ┘
+//!               list  ──▶ the profiles and their locks                 │
+//!               results ▶ a file of results                            ┘
 //! ```
 //!
 //! A command returns what happened as data; only `report` knows how it looks, and only `main` prints.
@@ -55,6 +56,7 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Start(options) => report.started(&start::start(options).await?),
             Command::Stop(options) => report.stopped(&stop::stop(options).await?),
             Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+            Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
         })
     })

@@ -101,6 +101,7 @@ mod series;
 mod staging;
 mod storage;
 mod stored_run;
+mod summary;
 mod table;
 mod texts;
 
@@ -114,3 +115,4 @@ pub use run_header::{RunHeader, RunProgress, RunSession};
 pub use run_info::RunInfo;
 pub use run_slot::RunSlot;
 pub use stored_run::{StoredRow, StoredRun, read_numbers};
+pub use summary::{DatasetSummary, EngineShare, Failure, FileSummary, Timings};

@@ -45,6 +45,10 @@ impl<'p> OpenFile<'p> {
         }
     }
 
+    pub(crate) fn root(&self) -> &hdf5::Group {
+        &self.root
+    }
+
     pub(crate) fn damaged(&self, message: impl ToString) -> OpenError {
         OpenError::damaged(self.path, message)
     }

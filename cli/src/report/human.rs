@@ -1,7 +1,9 @@
 //! For people, on a terminal.
 
+use phalanx_results::FileSummary;
+
 use super::table::Table;
-use super::{Report, quantity};
+use super::{Report, quantity, results_human};
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -64,6 +66,10 @@ impl Report for Human {
             text += &jobs(&s.jobs).render(self.bold);
         }
         text
+    }
+
+    fn results(&self, summary: &FileSummary) -> String {
+        results_human::results(summary, self.bold)
     }
 
     fn profiles(&self, profiles: &[Listed]) -> String {

@@ -1,5 +1,6 @@
 //! For programs.
 
+use phalanx_results::FileSummary;
 use serde::Serialize;
 
 use super::Report;
@@ -22,6 +23,10 @@ impl Report for Json {
 
     fn status(&self, snapshot: &Snapshot) -> String {
         document(snapshot)
+    }
+
+    fn results(&self, summary: &FileSummary) -> String {
+        document(summary)
     }
 
     fn profiles(&self, profiles: &[Listed]) -> String {

@@ -4,11 +4,14 @@ mod human;
 mod json;
 mod plain;
 mod quantity;
+mod results_human;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::io::IsTerminal;
+
+use phalanx_results::FileSummary;
 
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
@@ -20,6 +23,7 @@ pub(crate) trait Report {
     fn started(&self, started: &Started) -> String;
     fn stopped(&self, stopped: &Stopped) -> String;
     fn status(&self, snapshot: &Snapshot) -> String;
+    fn results(&self, summary: &FileSummary) -> String;
     fn profiles(&self, profiles: &[Listed]) -> String;
 }
 

@@ -1,5 +1,7 @@
 //! For `grep`, `cut` and `awk`: a line per thing, its kind first, tabs between fields, nothing shortened.
 
+use phalanx_results::FileSummary;
+
 use super::human::Human;
 use super::{Report, quantity};
 use crate::list::{Listed, State};
@@ -33,6 +35,36 @@ impl Report for Plain {
         ]);
         text.extend(s.engines.iter().map(|e| line(&engine(e))));
         text.extend(s.jobs.iter().map(|j| line(&job(j))));
+        text
+    }
+
+    fn results(&self, s: &FileSummary) -> String {
+        let mut text = line(&[
+            "file".to_owned(),
+            s.path.display().to_string(),
+            if s.is_run { "run" } else { "job" }.to_owned(),
+            s.elements.to_string(),
+            s.done.to_string(),
+            s.failed.to_string(),
+            s.missing.to_string(),
+            s.wall_seconds.to_string(),
+            s.timings.map_or_else(String::new, |t| t.total.to_string()),
+            s.bytes.to_string(),
+            s.label.clone(),
+        ]);
+        for d in &s.datasets {
+            let shape: Vec<String> = d.shape.iter().map(usize::to_string).collect();
+            text += &line(&["dataset".to_owned(), d.path.clone(), d.dtype.clone(), shape.join("x")]);
+        }
+        for e in &s.engines {
+            let numbers = [e.session.to_string(), e.engine.to_string(), e.host.clone()];
+            let work = [e.elements.to_string(), e.seconds.to_string()];
+            text += &line(&[&["engine".to_owned()][..], &numbers, &work].concat());
+        }
+        for f in &s.failures {
+            let element = f.element.to_string();
+            text += &line(&["failure".to_owned(), element, f.kind.clone(), f.message.clone()]);
+        }
         text
     }
 

@@ -140,3 +140,60 @@ fn for_programs() {
     }
     insta::assert_snapshot!("json", text);
 }
+
+fn summary() -> FileSummary {
+    let share = |session, engine, elements| phalanx_results::EngineShare {
+        session,
+        engine,
+        host: "head".to_owned(),
+        elements,
+        seconds: 0.0125 * elements as f64,
+    };
+    let dataset = |path: &str, dtype: &str, shape: &[usize]| phalanx_results::DatasetSummary {
+        path: path.to_owned(),
+        dtype: dtype.to_owned(),
+        shape: shape.to_vec(),
+    };
+    FileSummary {
+        path: "data/sweep.h5".into(),
+        bytes: 81_920,
+        is_run: true,
+        label: "sweep::simulate".to_owned(),
+        program: "0123456789abcdef".to_owned(),
+        phalanx_version: "0.1.0".to_owned(),
+        jobs: vec!["01890a5d-ac96-774b-bcce-b302099a8057".to_owned(); 2],
+        submitted_ns: 1_795_286_368_000_000_000,
+        received_ns: 1_795_286_401_500_000_000,
+        wall_seconds: 32.5,
+        elements: 500,
+        done: 340,
+        failed: 3,
+        missing: 157,
+        shared_parameters: Some(r#"{"steps":1000,"system":{"Ising":{"side":8}}}"#.to_owned()),
+        failures: vec![phalanx_results::Failure {
+            element: 17,
+            kind: "panic".to_owned(),
+            message: "the lattice\x1b[2J is empty\nand more".to_owned(),
+        }],
+        timings: Some(phalanx_results::Timings { total: 4.25, min: 0.000_05, median: 0.012, max: 1.5 }),
+        engines: vec![share(0, 0, 200), share(0, 1, 143)],
+        datasets: vec![
+            dataset("/parameters", "float64", &[500]),
+            dataset("/values/energy", "float64", &[343, 10]),
+        ],
+    }
+}
+
+#[test]
+fn results() {
+    insta::assert_snapshot!("results_human", Human { bold: false }.results(&summary()));
+    insta::assert_snapshot!("results_plain", Plain.results(&summary()));
+    insta::assert_snapshot!("results_json", Json.results(&summary()));
+    let complete = FileSummary { done: 500, failed: 0, missing: 0, ..summary() };
+    let text = Human { bold: false }.results(&complete);
+    assert!(
+        text.starts_with("data/sweep.h5: a run, complete: 500 of 500 elements done (80.0 KiB)"),
+        "{text}"
+    );
+    assert!(!text.contains("goes on"), "{text}");
+}
