@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
 
 mod interrupted;
+mod listed;
 mod refused;
 mod simulations;
 
