@@ -13,6 +13,7 @@
 
 pub mod acceptance;
 pub mod blocking;
+mod chart;
 pub mod elliptic;
 pub mod ising;
 mod jet;
@@ -25,3 +26,4 @@ pub mod plot;
 pub mod point;
 pub mod settings;
 pub mod table;
+pub mod wang_landau;
