@@ -130,4 +130,21 @@ mod tests {
         short.ln_states.pop();
         assert_eq!(short.discrepancy(&exact), None);
     }
+    /// Hann's window: an end of a piece, where the walk knows least, yields to the other piece.
+    #[test]
+    fn pieces_are_joined_and_their_ends_do_not_count() {
+        let exact = exact(4).unwrap().density();
+        let piece = |range: std::ops::Range<usize>, constant: f64| Piece {
+            energies: exact.energies[range.clone()].to_vec(),
+            ln_states: exact.ln_states[range].iter().map(|ln| ln + constant).collect(),
+            sweeps: 1,
+            converged: true,
+        };
+        let mut pieces = [piece(0..9, 3.0), piece(5..15, -7.0)];
+        pieces[0].ln_states[8] += 1.0;
+        pieces[1].ln_states[0] -= 1.0;
+        let found = Density::join(4, &pieces).unwrap();
+        assert!(found.discrepancy(&exact).unwrap().absolute < 1e-12, "{found:?}");
+        assert!(Density::join(4, &[piece(0..7, 0.0), piece(5..15, 0.0)]).is_err(), "two shared energies");
+    }
 }

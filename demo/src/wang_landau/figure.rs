@@ -265,9 +265,30 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_in_per_cent_and_a_window_is_shifted_to_where_it_was_joined() {
+        let exact = exact(4).unwrap().density();
+        let off =
+            Density { ln_states: exact.ln_states.iter().map(|ln| 1.02 * ln).collect(), ..exact.clone() };
+        let piece = Piece {
+            energies: off.energies[2..6].to_vec(),
+            ln_states: off.ln_states[2..6].iter().map(|ln| ln - 50.0).collect(),
+            sweeps: 1,
+            converged: true,
+        };
+        let column = states(&off, &[piece], &exact);
+        assert_eq!((column.errors.len(), column.windows.len()), (15, 1));
+        let [found, errors] = &column.windows[0];
+        assert!(errors.iter().chain(&column.errors).all(|(_, error)| (error - 2.0).abs() < 1e-9));
+        assert!(found.iter().zip(&column.points[2..6]).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12));
+    }
+
+    #[test]
     fn what_is_not_the_same_lattice_is_refused() {
         let [four, six] = [4, 6].map(|size| exact(size).unwrap().density());
         assert!(matches!(draw(&four, &[], &six), Err(PlotError::Energies { wanted: 35, got: 15 })));
+        let mut other = four.clone();
+        other.energies[1] = -28.0;
+        assert!(matches!(draw(&other, &[], &four), Err(PlotError::Energies { .. })));
         let mut broken = four.clone();
         broken.ln_states[3] = f64::NAN;
         assert!(matches!(draw(&broken, &[], &four), Err(PlotError::Energies { wanted: 15, got: 14 })));

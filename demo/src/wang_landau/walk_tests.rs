@@ -34,6 +34,41 @@ fn a_walk_ends_after_the_sweeps_allowed() {
     assert_eq!((none.energies.len(), none.converged), (0, false));
 }
 
+/// ln f, and whether the histogram begins anew, after a look at these visits; −28 is among them, which has no states.
+fn after_a_look(visits: [u64; 9], sweeps: u64) -> (f64, bool) {
+    let mut walk = Walk::start(&LOWER, 1).unwrap();
+    walk.visits.copy_from_slice(&visits);
+    walk.sweeps = sweeps;
+    walk.refine(&LOWER);
+    (walk.ln_f, walk.visits == [0; 9])
+}
+
+#[test]
+fn only_a_flat_histogram_brings_ln_f_down() {
+    assert_eq!(after_a_look([10, 0, 8, 10, 10, 10, 10, 10, 11], 100), (0.5, true));
+    // The mean is 10: 7 is less than four fifths of it.
+    assert_eq!(after_a_look([10, 0, 7, 10, 10, 10, 10, 11, 12], 100), (1.0, false));
+    assert_eq!(after_a_look([0, 0, 10, 10, 10, 10, 10, 10, 10], 100), (1.0, false));
+    // It is looked at every 100 sweeps.
+    assert_eq!(after_a_look([10, 0, 10, 10, 10, 10, 10, 10, 10], 99), (1.0, false));
+}
+
+#[test]
+fn ln_f_is_one_over_the_steps_per_energy_once_it_has_come_below() {
+    let mut walk = Walk::start(&LOWER, 1).unwrap();
+    walk.visits = vec![10; 9];
+    (walk.sweeps, walk.ln_f) = (100, 0.02);
+    walk.refine(&LOWER);
+    // 8 energies, 1600 steps: 0.01 is still above 0.005, and the next is not.
+    assert_eq!((walk.ln_f, walk.by_time), (0.01, false));
+    walk.visits = vec![10; 9];
+    walk.refine(&LOWER);
+    assert_eq!((walk.ln_f, walk.by_time), (0.005, true));
+    walk.sweeps = 1000;
+    walk.refine(&LOWER);
+    assert_eq!(walk.ln_f, 8.0 / 16_000.0);
+}
+
 /// The energies at the ends are as right as the others: a rejected flip counts.
 #[test]
 fn the_ends_of_a_window_are_not_undercounted() {

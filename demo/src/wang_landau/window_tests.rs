@@ -39,9 +39,11 @@ fn what_would_not_do_is_refused() {
         assert_eq!(error(&|p| p.size = size), WindowError::Size(size));
     }
     assert_eq!(error(&|p| p.bins = 0), WindowError::NoBins);
-    // Bins of 64/3: windows that meet have no or one energy in common, extended by a tenth they share two.
-    let overlap = error(&|p| p.overlap = 0.1);
-    assert!(matches!(overlap, WindowError::Overlap { shared: 1, .. }), "{overlap:?}");
+    // The first bin ends at −32/3. Extended by a tenth of 64/3, it shares −12 with the next one; by a fifth, −8 as well.
+    for (by, wanted) in [(0.1, 1), (0.2, 2)] {
+        let overlap = error(&|p| p.overlap = by);
+        assert!(matches!(overlap, WindowError::Overlap { shared, .. } if shared == wanted), "{overlap:?}");
+    }
     assert!(matches!(error(&|p| p.overlap = f64::NAN), WindowError::Overlap { .. }));
     let narrow = error(&|p| p.bins = 5);
     assert!(matches!(narrow, WindowError::Narrow { width_min: 24.0, .. }), "{narrow:?}");
