@@ -9,7 +9,9 @@
 //! That makes it the natural element of a map over engines. Everything else happens before the map
 //! ([`settings`]) or after it ([`point`], [`table`], [`plot`]).
 //!
-//! Units throughout: J = k_B = 1, no field. Energies and specific heats are per site.
+//! [`wang_landau`] is a second study: the density of states, from walks in windows of energies that are joined.
+//!
+//! Units throughout: J = k_B = 1, no field. Energies and specific heats are per site, where nothing else is said.
 
 pub mod acceptance;
 pub mod blocking;

@@ -99,6 +99,8 @@ fn a_lattice_is_brought_into_every_window_wide_enough() {
             assert!((low..=low + 24).contains(&energy), "{size}: {energy} from {low}");
         }
     }
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    assert!(brought_between(4, -28, -28, &mut rng).is_none(), "the search for what is not there ends");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The windows of a study: the energies cut into bins that reach into each other.
 //!
-//! A window must leave the walk room, or it falls apart into parts that no single flips connect, of which the walk sees one. What
-//! is hardest is to turn a stripe, the state whose two straight walls wind around the torus: it is made from a droplet and widened by a
-//! kink in a wall, 4L and 4L + 4 above the ground state. Windows at least 4L + 8 wide are connected, up to symmetries that leave g as it is:
-//! on the 4×4 lattice a test counts the parts of every window.
+//! A window must leave the walk room, or it falls apart into parts that no single flips connect, of which the walk sees one. The
+//! worst case is the stripe, whose two straight walls wind around the torus: it is made from a droplet 4L above the ground state and
+//! widened by a kink in a wall, 4 higher. Windows must be at least 4L + 8 wide. On the 4×4 lattice a test finds all windows
+//! of this width to be in one piece, up to symmetries that leave ln g as it is; for larger lattices this is an argument, not a proof, and what
+//! speaks for it is that no bias was seen: over 24 seeds with 8 bins of the 8×8 lattice, extended by half, the mean of ln g was within two
+//! standard errors (at most 0.0015) of the exact value at every energy.
 
 use crate::wang_landau::levels::{SIZES, ground, levels};
 use phalanx::simulation::extend_bin;
@@ -176,10 +178,11 @@ impl Window {
 
 /// An end that should be at an energy, and would miss it by rounding, is put there; energies are whole numbers.
 fn to_level(end: f64) -> f64 {
-    if (end - end.round()).abs() < 1e-9 { end.round() } else { end }
+    // A zero without a sign.
+    if (end - end.round()).abs() < 1e-9 { end.round() + 0.0 } else { end }
 }
 
-/// The width at which all windows are connected, in units of J.
+/// The least width of a window, in units of J.
 pub(crate) fn width_min(size: u32) -> f64 {
     f64::from(4 * size + 8)
 }

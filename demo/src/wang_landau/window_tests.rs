@@ -16,6 +16,7 @@ fn there_is_one_for_each_bin() {
     let third = 64.0 / 3.0;
     // Half of 64/3 above −32 + 64/3 is 0, though not to the last bit.
     assert_eq!((ends[0], ends[2]), ((-32.0, 0.0), (0.0, 32.0)));
+    assert!(windows[2].low.is_sign_positive());
     assert!((ends[1].0 + third).abs() < 1e-12 && (ends[1].1 - third).abs() < 1e-12, "{ends:?}");
     assert_eq!(windows[0].levels().collect::<Vec<_>>(), [-32, -24, -20, -16, -12, -8, -4, 0]);
     let Window { size, flatness, ln_f_final, sweeps_max, .. } = windows[1];
