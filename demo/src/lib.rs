@@ -9,10 +9,13 @@
 //! That makes it the natural element of a map over engines. Everything else happens before the map
 //! ([`settings`]) or after it ([`point`], [`table`], [`plot`]).
 //!
-//! Units throughout: J = k_B = 1, no field. Energies and specific heats are per site.
+//! [`wang_landau`] is a second study: the density of states, from walks in windows of energies that are joined.
+//!
+//! Units throughout: J = k_B = 1, no field. Energies and specific heats are per site, where nothing else is said.
 
 pub mod acceptance;
 pub mod blocking;
+mod chart;
 pub mod elliptic;
 pub mod ising;
 mod jet;
@@ -25,3 +28,4 @@ pub mod plot;
 pub mod point;
 pub mod settings;
 pub mod table;
+pub mod wang_landau;

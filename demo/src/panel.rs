@@ -1,32 +1,22 @@
 //! One column of the picture: a quantity against temperature, and below it the distance from its exact values.
 
 use crate::blocking::Estimate;
+use crate::chart::{Area, Chart, EXACT, SIMULATED, legend, line, mesh, px, text};
 use crate::onsager::CRITICAL_TEMPERATURE;
-use crate::picture::OVERSAMPLING;
-use crate::plot::{DrawError, FONT};
-use plotters::chart::{ChartBuilder, ChartContext, SeriesLabelPosition};
-use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
-use plotters::drawing::DrawingArea;
+use crate::plot::DrawError;
+use plotters::chart::{ChartBuilder, SeriesLabelPosition};
 use plotters::element::{Circle, DashedPathElement, ErrorBar, PathElement};
-use plotters::prelude::{BitMapBackend, Cartesian2d, DashedLineSeries, LineSeries};
-use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle, WHITE};
+use plotters::prelude::{DashedLineSeries, LineSeries};
+use plotters::style::{Color, RGBColor};
 use std::ops::Range;
 
-const SIMULATED: RGBColor = RGBColor(200, 60, 30);
 const INFINITE: RGBColor = RGBColor(60, 60, 60);
-const FINITE: RGBColor = RGBColor(30, 110, 190);
 const CRITICAL: RGBColor = RGBColor(120, 120, 120);
-const INK: RGBColor = RGBColor(40, 40, 40);
-const GRID: RGBColor = RGBColor(230, 230, 230);
 
 /// Every colour that carries a meaning, for a test that all of them reach the picture.
 #[cfg(test)]
 pub(crate) const COLOURS: [(&str, RGBColor); 4] =
-    [("simulated", SIMULATED), ("infinite", INFINITE), ("finite", FINITE), ("critical", CRITICAL)];
-
-type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-type Chart<'c, 'a> = ChartContext<'c, BitMapBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+    [("simulated", SIMULATED), ("infinite", INFINITE), ("finite", EXACT), ("critical", CRITICAL)];
 
 /// A quantity as simulated, and its two exact curves.
 pub(crate) struct Curves<'a> {
@@ -67,7 +57,7 @@ impl Panel<'_> {
             .x_label_area_size(px(30))
             .y_label_area_size(px(76));
         let mut chart = builder.build_cartesian_2d(self.horizontal_range(), vertical.clone())?;
-        mesh(&mut chart, "", "", 8, 1)?;
+        mesh(&mut chart, ["", ""], [10, 8], [1, 1])?;
 
         let critical = [(CRITICAL_TEMPERATURE, vertical.start), (CRITICAL_TEMPERATURE, vertical.end)];
         chart
@@ -79,9 +69,9 @@ impl Panel<'_> {
         let grid = self.grid();
         let finite = grid.iter().map(|&t| (t, (self.curves.finite)(t)));
         chart
-            .draw_series(LineSeries::new(finite, line(FINITE, 2)))?
+            .draw_series(LineSeries::new(finite, line(EXACT, 2)))?
             .label(format!("exact, {0} × {0} torus (Kaufman)", self.size))
-            .legend(|(x, y)| PathElement::new(vec![(x, y), (x + px(30), y)], line(FINITE, 2)));
+            .legend(|(x, y)| PathElement::new(vec![(x, y), (x + px(30), y)], line(EXACT, 2)));
         // Dashed, to show what it covers; in two branches, for it may leave the frame in between.
         for side in [-1.0, 1.0] {
             let branch: Vec<_> = grid
@@ -101,19 +91,7 @@ impl Panel<'_> {
         }
         let simulated = self.curves.temperatures.iter().zip(&self.curves.simulated).map(|(&t, e)| (t, *e));
         self.draw_points(&mut chart, simulated)?;
-        self.draw_legend(&mut chart)
-    }
-
-    fn draw_legend<'c, 'a: 'c>(&self, chart: &mut Chart<'c, 'a>) -> Result<(), DrawError> {
-        chart
-            .configure_series_labels()
-            .position(self.legend.clone())
-            .margin(px(14))
-            .legend_area_size(px(42))
-            .background_style(WHITE.mix(0.9))
-            .border_style(line(GRID, 1))
-            .label_font(text(14))
-            .draw()
+        legend(&mut chart, self.legend.clone())
     }
 
     fn draw_distance(&self, area: &Area<'_>) -> Result<(), DrawError> {
@@ -138,11 +116,11 @@ impl Panel<'_> {
         // Two digits of the largest distance.
         let decimals = (1.0 - widest.log10().floor()).clamp(0.0, 9.0) as usize;
         let title = format!("simulated − exact (L = {})", self.size);
-        mesh(&mut chart, "temperature  kT / J", &title, 5, decimals)?;
+        mesh(&mut chart, ["temperature  kT / J", &title], [10, 5], [1, decimals])?;
         let critical = [(CRITICAL_TEMPERATURE, range.start), (CRITICAL_TEMPERATURE, range.end)];
         chart.draw_series(DashedLineSeries::new(critical, px(2), px(3), line(CRITICAL, 1)))?;
         let ends = self.horizontal_range();
-        chart.draw_series(LineSeries::new([(ends.start, 0.0), (ends.end, 0.0)], line(FINITE, 2)))?;
+        chart.draw_series(LineSeries::new([(ends.start, 0.0), (ends.end, 0.0)], line(EXACT, 2)))?;
         self.draw_points(&mut chart, distances.into_iter())
     }
 
@@ -191,61 +169,5 @@ impl Panel<'_> {
         let mut grid: Vec<f64> = even.chain(near).filter(|t| range.contains(t)).collect();
         grid.sort_by(f64::total_cmp);
         grid
-    }
-}
-
-fn mesh(
-    chart: &mut Chart<'_, '_>,
-    horizontal: &str,
-    vertical: &str,
-    labels: usize,
-    decimals: usize,
-) -> Result<(), DrawError> {
-    chart
-        .configure_mesh()
-        .x_desc(horizontal)
-        .y_desc(vertical)
-        .x_labels(10)
-        .y_labels(labels)
-        .x_label_formatter(&|t| format!("{t:.1}"))
-        .y_label_formatter(&|y| minus(format!("{y:.decimals$}")))
-        .bold_line_style(line(GRID, 1))
-        .max_light_lines(0)
-        .axis_style(line(INK, 1))
-        .label_style(text(14))
-        .axis_desc_style(text(15))
-        .set_all_tick_mark_size(px(5))
-        .draw()
-}
-
-/// A number with a true minus sign, and no sign at a zero.
-fn minus(number: String) -> String {
-    match number.strip_prefix('-') {
-        Some(digits) if digits.chars().all(|c| matches!(c, '0' | '.')) => digits.to_owned(),
-        Some(digits) => format!("−{digits}"),
-        None => number,
-    }
-}
-
-/// Final pixels in canvas pixels.
-fn px(pixels: i32) -> i32 {
-    pixels * OVERSAMPLING as i32
-}
-
-fn line(colour: RGBColor, width: i32) -> ShapeStyle {
-    colour.stroke_width(px(width) as u32)
-}
-
-fn text(height: i32) -> TextStyle<'static> {
-    (FONT, px(height)).into_font().color(&INK)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minus_signs_are_typographic_and_absent_at_zero() {
-        assert_eq!(["-1.5", "-0.0", "0.0", "2"].map(|n| minus(n.to_owned())), ["−1.5", "0.0", "0.0", "2"]);
     }
 }

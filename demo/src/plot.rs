@@ -46,6 +46,14 @@ pub enum PlotError {
         "a plot against temperature needs points of one lattice size at two temperatures or more, got {0}"
     )]
     Points(String),
+    /// A density of states and an exact one that is not of the same lattice, or lacks energies.
+    #[error("a plot of a density of states needs as many energies as the exact one has, {wanted}, got {got}")]
+    Energies {
+        /// Those of the exact one.
+        wanted: usize,
+        /// Those of the other, as far as they are finite.
+        got: usize,
+    },
     /// A defect of this program: nothing outside it takes part in drawing.
     #[error("the picture could not be drawn: {0}")]
     Draw(#[from] DrawError),
@@ -69,7 +77,10 @@ pub enum PlotError {
 
 /// Draws points, sorted by temperature as `combine` returns them, into a PNG file, replacing it if it exists.
 pub fn save(points: &[Point], path: &Path) -> Result<(), PlotError> {
-    let picture = draw(points)?;
+    write(&draw(points)?, path)
+}
+
+pub(crate) fn write(picture: &Picture, path: &Path) -> Result<(), PlotError> {
     let file = File::create(path).map_err(|source| PlotError::Create { path: path.to_owned(), source })?;
     picture.write(BufWriter::new(file)).map_err(|source| PlotError::Write { path: path.to_owned(), source })
 }
@@ -130,7 +141,7 @@ fn lattice_size(points: &[Point]) -> Result<u32, PlotError> {
     }
 }
 
-fn use_font() {
+pub(crate) fn use_font() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         if register_font(FONT, FontStyle::Normal, FONT_FILE).is_err() {
