@@ -146,6 +146,12 @@ assert set(runs["elements/engine"][:]) == {0, 1, 2, 3}
 sums = h5py.File(sys.argv[1] + "/sums.h5")
 scenarios, values = sums["parameters"][:], sums["values"][:]
 assert scenarios.shape == (5000, 3) and values.shape == (5000,)
+windows = h5py.File(sys.argv[1] + "/wang-landau.h5")
+assert windows.attrs["complete"] and len(windows["sessions/job"]) == 2
+assert (windows["elements/element"][:] == range(8)).all() and (windows["elements/status"][:] == 0).all()
+assert len(set(windows["elements/session"][:])) == 2 and windows["values/converged"][:].all()
+assert windows["parameters/arguments/low"][0] == -128 and windows["parameters/seed"][0] == seeds[0]
+assert all(len(e) == len(g) for e, g in zip(windows["values/energies"][:], windows["values/ln_states"][:]))
 assert np.allclose(scenarios.sum(axis=1), values, rtol=1e-15, atol=0)
 print(n, len(set(seeds)), len(set(temperatures)), seeds[0])
 "#;
@@ -168,6 +174,9 @@ fn it_shows_agreement_leaves_files_and_nothing_else() {
         "both views give the same 5000 sums",
         "24/24 tasks finished after",
         "seed 5: `--short --seed 5` repeats",
+        "was killed (SIGKILL) when ",
+        "of 8 pieces are in ",
+        "largest relative error of ln g: ",
         "speed-up",
     ] {
         assert!(stdout.contains(expected), "{expected:?} is missing in:\n{stdout}");
@@ -177,8 +186,10 @@ fn it_shows_agreement_leaves_files_and_nothing_else() {
     assert_eq!(heads.len(), 2, "{stdout}");
     assert_eq!(rows(heads[0]), rows(heads[1]));
 
-    let png = fs::read(stage.out().join("ising.png")).unwrap();
-    assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{} bytes", png.len());
+    for picture in ["ising.png", "wang-landau.png"] {
+        let png = fs::read(stage.out().join(picture)).unwrap();
+        assert!(png.starts_with(b"\x89PNG") && png.len() > 10_000, "{picture}: {} bytes", png.len());
+    }
     let table = fs::read_to_string(stage.out().join("ising.txt")).unwrap();
     assert!(stdout.contains(&table), "{table}");
 

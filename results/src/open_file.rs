@@ -32,7 +32,7 @@ impl<'p> OpenFile<'p> {
         let file = Self { path, root };
         let foreign =
             |message: &str| OpenError::Foreign { path: path.to_owned(), message: message.to_owned() };
-        match file.attr("format").and_then(|attr| Ok(attr.read_scalar::<VarLenUnicode>()?)) {
+        match file.attr("format").and_then(|attr| attr.read_scalar::<VarLenUnicode>()) {
             Ok(format) if format.as_str() == "phalanx-results" => {}
             Ok(format) => return Err(foreign(&format!("its attribute `format` is \"{format}\""))),
             Err(_) => return Err(foreign("it has no attribute `format`")),

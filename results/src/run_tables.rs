@@ -102,7 +102,8 @@ impl Tables {
 
     /// Whether rows were of another shape than those in the file.
     pub(crate) fn take_conflict(&mut self) -> bool {
-        self.each().into_iter().fold(false, |conflict, table| table.take_conflict() || conflict)
+        // Of each of them, whatever the others say.
+        self.each().map(|table| table.take_conflict()).contains(&true)
     }
 
     /// The bytes of what will not be written again.

@@ -160,11 +160,10 @@ impl FileSummary {
     }
 }
 
+type Hosts = BTreeMap<(u32, u32), String>;
+
 /// The jobs' ids, and the engines' hosts by session and id.
-fn jobs_and_hosts(
-    file: &OpenFile<'_>,
-    is_run: bool,
-) -> Result<(Vec<String>, BTreeMap<(u32, u32), String>), OpenError> {
+fn jobs_and_hosts(file: &OpenFile<'_>, is_run: bool) -> Result<(Vec<String>, Hosts), OpenError> {
     if is_run {
         let progress = read_progress(file)?;
         return Ok((progress.sessions.into_iter().map(|s| s.job).collect(), progress.hosts));
@@ -214,7 +213,7 @@ impl Elements {
         Some(Timings { total: seconds.iter().sum(), min, median: seconds[seconds.len() / 2], max })
     }
 
-    fn shares(&self, hosts: &BTreeMap<(u32, u32), String>) -> Vec<EngineShare> {
+    fn shares(&self, hosts: &Hosts) -> Vec<EngineShare> {
         let mut shares: BTreeMap<(u32, u32), (u64, f64)> = BTreeMap::new();
         for ((record, status), session) in self.records.iter().zip(&self.status).zip(&self.sessions) {
             if *status != Status::missing {

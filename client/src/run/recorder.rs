@@ -115,14 +115,10 @@ impl<T: Kept> Recorder<T> {
             let news = self.wait();
             let ended = news.ended.clone().filter(|_| news.is_empty());
             self.keep_all(&news);
-            if self.written < self.rows.len() && Instant::now() >= self.next && ended.is_none() {
-                if let Err(error) = self.commit() {
-                    self.tell(
-                        "results are not being saved; the job goes on, and it is tried again",
-                        &error,
-                        &mut told,
-                    );
-                }
+            let is_due = self.written < self.rows.len() && Instant::now() >= self.next && ended.is_none();
+            if is_due && let Err(error) = self.commit() {
+                let what = "results are not being saved; the job goes on, and it is tried again";
+                self.tell(what, &error, &mut told);
             }
             match ended {
                 Some(Ended::Failed(error)) => break Some(error),

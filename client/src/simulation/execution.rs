@@ -166,8 +166,9 @@ mod recorded {
 
         /// The seeds that a run which goes on has; none if it is not one of so many pieces.
         pub(super) fn seeds(&self, count: usize) -> Result<Option<Vec<u64>>> {
-            if !self.stored.as_ref().is_some_and(|stored| stored.header.elements.len() == count) || count == 0
-            {
+            let fits =
+                |stored: &phalanx_results::StoredRun| stored.header.elements.len() == count && count > 0;
+            if !self.stored.as_ref().is_some_and(fits) {
                 return Ok(None);
             }
             let seeds = phalanx_results::read_numbers(&self.path, SEEDS);

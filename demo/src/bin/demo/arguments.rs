@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Parser;
 use phalanx_demo::settings::{Settings, SettingsError};
+
+use crate::failure::Failure;
 
 const SETTINGS: &str = include_str!("../../../ising.toml");
 
@@ -28,9 +31,23 @@ pub(crate) struct Arguments {
     /// Other settings for the study than those of demo/ising.toml
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+
+    /// Only the study of the density of states, as another client of the cluster of this connection file
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) only_density: Option<PathBuf>,
 }
 
 impl Arguments {
+    /// This program again, as the client of the density of states that is killed half-way.
+    pub(crate) fn other_client(&self, client_file: &Path, seed: u64) -> Result<Command, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|source| Failure::System { doing: "find this program's own file", source })?;
+        let mut command = Command::new(program);
+        command.arg("--only-density").arg(client_file).arg("--out").arg(&self.out);
+        command.args(["--seed", &seed.to_string()]).args(self.short.then_some("--short"));
+        Ok(command)
+    }
+
     /// The study's settings, with a seed.
     pub(crate) fn settings(&self) -> Result<Settings, SettingsError> {
         let mut settings = match &self.settings {

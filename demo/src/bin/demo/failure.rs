@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use phalanx::simulation::JoinError;
 use phalanx_demo::ising::RunError;
 use phalanx_demo::plot::PlotError;
 use phalanx_demo::settings::SettingsError;
+use phalanx_demo::wang_landau::WindowError;
 use thiserror::Error;
 
 /// Why the demo failed.
@@ -44,6 +46,12 @@ pub(crate) enum Failure {
     /// The picture.
     #[error(transparent)]
     Plot(#[from] PlotError),
+    /// The windows of the density of states.
+    #[error(transparent)]
+    Window(#[from] WindowError),
+    /// Its pieces.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// What should be equal is not: a defect of Phalanx or of the demo.
     #[error("{0}\n  This must not happen: please report it with the seed above")]
     Wrong(String),

@@ -3,7 +3,8 @@
 //! ```text
 //! main ─▶ Cluster (controller, engine -n 4; a profile of its own, in a temporary directory)
 //!   ├─▶ notebook   both views give the same table
-//!   └─▶ study      runs on all engines ─▶ HDF5, a table against the exact solution, a picture
+//!   ├─▶ study      runs on all engines ─▶ HDF5, a table against the exact solution, a picture
+//!   └─▶ density    a simulation in pieces, killed half-way and gone on with ─▶ HDF5, a picture
 //! ```
 //!
 //! This program is the client, and its functions are what the engines run: they start it again as their workers, which
@@ -13,6 +14,7 @@
 mod arguments;
 mod cluster;
 mod daemon;
+mod density;
 mod failure;
 mod interrupt;
 mod notebook;
@@ -26,6 +28,7 @@ use phalanx::Client;
 
 use arguments::Arguments;
 use cluster::Cluster;
+use density::Study;
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -44,6 +47,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let settings = arguments.settings()?;
+    if let Some(client_file) = &arguments.only_density {
+        let client = Client::connect_file(client_file)?;
+        return Study::new(arguments.short, settings.base_seed, &arguments.out)?.run_quietly(&client);
+    }
     std::fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::Folder { path: arguments.out.clone(), source })?;
 
@@ -60,6 +67,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let mut files = notebook::run(&client, settings.base_seed, &arguments.out)?;
     files.extend(study::run(&client, &settings, &arguments.out)?);
+    let density = Study::new(arguments.short, settings.base_seed, &arguments.out)?;
+    let mut other = arguments.other_client(&cluster.client_file(), settings.base_seed)?;
+    files.extend(density.run(&client, &mut other, &arguments.out)?);
 
     drop(client);
     cluster.stop()?;
