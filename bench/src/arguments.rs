@@ -50,6 +50,8 @@ pub(crate) enum Group {
     Sums,
     /// Automatic chunk sizes against fixed ones
     Auto,
+    /// Results that go to a file while they come
+    Results,
     /// Time until a local cluster is ready
     Start,
     /// Memory, and what idling costs

@@ -1,7 +1,6 @@
 //! Automatic chunk sizes against the best of many fixed ones, for elements that take equally long, that are heavy-tailed,
 //! and that are tiny.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use phalanx::{Auto, Chunksize, Client};
@@ -10,6 +9,7 @@ use crate::arguments::Arguments;
 use crate::catalogue::{AUTO_HEAVY, AUTO_TINY, AUTO_UNIFORM, Definition};
 use crate::error::Error;
 use crate::figures::Figures;
+use crate::measure::work::{spin, steps_per_us};
 use crate::samples::Samples;
 
 /// The fixed sizes that are tried.
@@ -91,28 +91,6 @@ fn map(client: &Client, workload: &Workload, chunksize: Chunksize) -> Result<Dur
         client.load_balanced_view().map_async(spin, workload.elements.iter().copied(), chunksize).get()?;
     let took = started.elapsed();
     if values.len() == workload.elements.len() { Ok(took) } else { Err(Error::Wrong("map")) }
-}
-
-/// Work that depends on nothing but its length: elements cost processor time, not waiting.
-fn spin(steps: u64) -> u64 {
-    let mut x = steps | 1;
-    for _ in 0..steps {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    black_box(x)
-}
-
-/// How many steps of [`spin`] take a microsecond: the median of some tries.
-fn steps_per_us() -> f64 {
-    const STEPS: u64 = 2_000_000;
-    let tries = (0..9).map(|_| {
-        let started = Instant::now();
-        black_box(spin(black_box(STEPS)));
-        STEPS as f64 / (started.elapsed().as_secs_f64() * 1e6)
-    });
-    tries.collect::<Samples>().median().expect("there were tries")
 }
 
 /// Random numbers that are the same in every run (Steele, Lea and Flood, 2014).

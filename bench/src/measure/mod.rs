@@ -5,9 +5,11 @@ mod auto;
 mod bulk;
 mod core;
 mod memory;
+mod results;
 pub(crate) mod start;
 mod sums;
 mod throughput;
+mod work;
 
 use crate::arguments::{Arguments, Group};
 use crate::cluster::Cluster;
@@ -35,7 +37,7 @@ pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
 
 /// What one cluster and one reference server serve.
 fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
-    let groups = [Group::Throughput, Group::Apply, Group::Bulk, Group::Sums, Group::Auto];
+    let groups = [Group::Throughput, Group::Apply, Group::Bulk, Group::Sums, Group::Auto, Group::Results];
     if !groups.into_iter().any(|group| arguments.wants(group)) {
         return Ok(());
     }
@@ -63,6 +65,10 @@ fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
     if arguments.wants(Group::Auto) {
         announce("automatic chunk sizes");
         auto::measure(arguments, client, figures)?;
+    }
+    if arguments.wants(Group::Results) {
+        announce("results that go to a file");
+        results::measure(arguments, &cluster, figures)?;
     }
     Ok(())
 }
