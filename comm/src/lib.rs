@@ -24,8 +24,9 @@
 //! - `communicator.rs`, `collectives/`, `messages.rs`, `map.rs`: the operations;
 //! - `courier/`: messages between ranks, and the agreement about failures, on any [`transport`];
 //! - `transport/`: bytes between ranks;
-//! - `runner.rs`, `registry.rs`, `spmd.rs`: ways to run.
+//! - `runner.rs`, `registry.rs`, `spmd.rs`: ways to run; `client_server.rs`, `sweep.rs`: programs of a known form.
 
+mod client_server;
 mod collectives;
 mod communicator;
 mod courier;
@@ -39,8 +40,10 @@ mod registry;
 mod runner;
 mod spmd;
 mod stamp;
+mod sweep;
 pub mod transport;
 
+pub use client_server::ClientServerRunner;
 pub use collectives::Join;
 pub use communicator::Communicator;
 pub use error::CommError;
@@ -51,3 +54,4 @@ pub use program::{Program, Remote};
 pub use registry::{default_runner, lookup, names, register};
 pub use runner::{Runner, SerialRunner, ThreadsRunner, conduct};
 pub use spmd::{Choice, run_spmd, run_spmd_all, run_spmd_with};
+pub use sweep::{LocalResults, Sweep, merge_columns};
