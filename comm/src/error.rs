@@ -150,6 +150,26 @@ pub enum CommError {
     /// The ranks could not be started, or did not find each other.
     #[error("{0}")]
     Start(String),
+    /// A rank of this session is of another program, or of another number of ranks.
+    #[error("{message}; start all ranks of a communicator with the same program and size")]
+    OtherProgram {
+        /// Which one.
+        rank: usize,
+        /// How it differs.
+        message: String,
+    },
+    /// Ranks did not find each other in time.
+    #[error("rank {rank} has no connection to {} after {seconds} s; {message}", list(.missing))]
+    NotConnected {
+        /// Who says so.
+        rank: usize,
+        /// To whom.
+        missing: Vec<usize>,
+        /// How long it waited.
+        seconds: u64,
+        /// What it saw meanwhile.
+        message: String,
+    },
     /// There is no runner of this name.
     #[error("there is no runner \"{name}\"; known are {}", .known.join(", "))]
     UnknownRunner {

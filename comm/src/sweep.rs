@@ -150,8 +150,7 @@ impl<'c, P: Value + Clone, R: Value + Clone> Sweep<'c, P, R> {
 #[must_use]
 pub fn merge_columns(tables: &[BTreeMap<String, Vec<f64>>]) -> BTreeMap<String, Vec<f64>> {
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    let names = tables.iter().flat_map(BTreeMap::keys);
-    names.for_each(|name| drop(all.entry(name.clone()).or_default()));
+    all.extend(tables.iter().flat_map(BTreeMap::keys).map(|name| (name.clone(), Vec::new())));
     for table in tables {
         // A column that is shorter than its neighbours is padded too.
         let rows = table.values().map(Vec::len).max().unwrap_or(0);

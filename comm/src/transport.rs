@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+pub mod sockets;
 mod threads;
 
 pub(crate) use threads::threads;
