@@ -27,10 +27,12 @@
 //!   return at once: wait for them, `.await` them, iterate over them, ask how far they are, abort them.
 //! - Functions are plain functions and closures that capture nothing, for they travel as their place in this executable;
 //!   data goes along with [`LoadBalancedView::with`]. Values are any `serde` type; vectors and arrays of numbers travel raw.
+//! - [`comm`] lets the engines talk to each other, with MPI's names.
 //! - [`simulation`] puts together what was computed in overlapping pieces.
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
+pub mod comm;
 mod error;
 mod job;
 mod local;

@@ -42,7 +42,7 @@ pub(super) enum Engines {
 /// ```
 #[derive(Clone)]
 pub struct DirectView<S: Shape> {
-    pub(super) session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     engines: Engines,
     shape: std::marker::PhantomData<S>,
 }

@@ -13,6 +13,7 @@ use super::entry::{BadEntry, Entry, offset_of, summon};
 use super::fault::Fault;
 use super::namespace::Namespace;
 use crate::codec::{self, CodecError, Number, Value};
+use crate::comm::{self, Meeting};
 use crate::simulation::{Piece, System};
 
 /// A function as a job names it.
@@ -312,6 +313,24 @@ pub(crate) fn names() -> Result<Function, BadEntry> {
     let entry: Entry =
         |call| call.each(|ns, _, out| put(&ns.names().map(str::to_owned).collect::<Vec<_>>(), out));
     Function::named(entry, "names")
+}
+
+/// Makes a rank's listener; see [`comm::rank`](crate::comm).
+pub(crate) fn listen(label: &'static str) -> Result<Function, BadEntry> {
+    let entry: Entry = |call| {
+        let job = Arc::clone(&call.work.job);
+        call.each(|_, rank, out| put(&comm::listen(job.context::<Meeting>()?, codec::decode(rank)?), out));
+    };
+    Function::named(entry, label)
+}
+
+/// Runs a rank's program.
+pub(crate) fn take_part(label: &'static str) -> Result<Function, BadEntry> {
+    let entry: Entry = |call| {
+        let job = Arc::clone(&call.work.job);
+        call.each(|_, rank, out| put(&comm::take_part(job.context::<Meeting>()?, codec::decode(rank)?), out));
+    };
+    Function::named(entry, label)
 }
 
 /// Forgets all names.

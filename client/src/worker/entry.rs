@@ -28,17 +28,25 @@ pub(crate) struct BadEntry(pub(crate) i64);
 
 /// The entry's place in this executable.
 pub(crate) fn offset_of(entry: Entry) -> Result<i64, BadEntry> {
-    let offset = (entry as usize as i64).wrapping_sub(anchor as *const () as usize as i64);
-    if in_text(entry as usize) { Ok(offset) } else { Err(BadEntry(offset)) }
+    offset_of_code(entry as usize)
+}
+
+/// The place in this executable of the function at an address.
+pub(crate) fn offset_of_code(address: usize) -> Result<i64, BadEntry> {
+    let offset = (address as i64).wrapping_sub(anchor as *const () as usize as i64);
+    if in_text(address) { Ok(offset) } else { Err(BadEntry(offset)) }
+}
+
+/// The address of what is at a place in this executable, which is checked to be code.
+pub(crate) fn code_at(offset: i64) -> Result<usize, BadEntry> {
+    let address = (anchor as *const () as usize as i64).wrapping_add(offset) as usize;
+    if in_text(address) { Ok(address) } else { Err(BadEntry(offset)) }
 }
 
 /// The entry at a place in this executable, which is checked to be code.
 #[allow(unsafe_code, reason = "a number becomes a function: the heart of shipping functions by offset")]
 pub(crate) fn entry_at(offset: i64) -> Result<Entry, BadEntry> {
-    let address = (anchor as *const () as usize as i64).wrapping_add(offset) as usize;
-    if !in_text(address) {
-        return Err(BadEntry(offset));
-    }
+    let address = code_at(offset)?;
     // SAFETY: the offset was computed by `offset_of` in a process running the byte-identical executable
     // (the engine verified the program's hash before starting it, the controller ties a job to that hash),
     // and the address lies in this executable's code.

@@ -32,9 +32,9 @@ mod work;
 pub(crate) use clock::now_ns;
 pub use entries::Apply;
 pub(crate) use entries::{
-    Function, apply, clear, execute, map, map_rows, map_with, names, pull, push, push_context, scatter,
-    simulate, try_execute, try_map, try_map_with, try_simulate,
+    Function, apply, clear, execute, listen, map, map_rows, map_with, names, pull, push, push_context,
+    scatter, simulate, take_part, try_execute, try_map, try_map_with, try_simulate,
 };
-pub(crate) use entry::BadEntry;
+pub(crate) use entry::{BadEntry, code_at, offset_of_code};
 pub use namespace::{Namespace, NamespaceError};
 pub(crate) use start::{ThreadWorkers, become_worker, forgot_init};
