@@ -9,8 +9,8 @@ use crate::{CommError, Communicator};
 ///
 /// let answers = run_spmd("threads", 4, |comm| {
 ///     let client = |comm: &phalanx_comm::Communicator| {
-///         comm.broadcast(0, Some(10))?;
-///         comm.gather(0, 0)
+///         comm.broadcast(0, Some(10_usize))?;
+///         comm.gather(0, 0_usize)
 ///     };
 ///     let server = |comm: &phalanx_comm::Communicator| {
 ///         let question: usize = comm.broadcast(0, None)?;

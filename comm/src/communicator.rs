@@ -1,6 +1,6 @@
 //! The communicator itself: who one is, how one ends. Its operations are in `collectives/`, `messages.rs` and `map.rs`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::rc::Rc;
@@ -35,8 +35,6 @@ pub struct Communicator {
     rank: usize,
     /// How often each subgroup was made.
     subgroups: RefCell<HashMap<Vec<usize>, u64>>,
-    /// Shared arrays that were made.
-    pub(crate) shares: Cell<u64>,
 }
 
 impl std::fmt::Debug for Communicator {
@@ -71,7 +69,7 @@ impl Communicator {
 
     fn of_group(courier: Rc<RefCell<Courier>>, group: u64, members: Rc<[usize]>, rank: usize) -> Self {
         courier.borrow_mut().add_group(group);
-        Self { courier, group, members, rank, subgroups: RefCell::default(), shares: Cell::new(0) }
+        Self { courier, group, members, rank, subgroups: RefCell::default() }
     }
 
     /// Which one this is, from 0.

@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_come_back(group: u64, seq: u64, operation in 1u8..21, detail: u8, root: u32, kind: u64, count: u64, chunk in 0..CHUNK_BYTES) {
+        fn headers_come_back(group: u64, seq: u64, operation in 1u8..20, detail: u8, root: u32, kind: u64, count: u64, chunk in 0..CHUNK_BYTES) {
             let operation = Operation::from_wire(operation).unwrap();
             let stamp = Some(Stamp { group, seq, operation, detail, root, kind, count });
             let header = Header { kind: Kind::Data, stamp, chunk, total: chunk as u64 + 5 };

@@ -24,7 +24,8 @@
 //! - `communicator.rs`, `collectives/`, `messages.rs`, `map.rs`: the operations;
 //! - `courier/`: messages between ranks, and the agreement about failures, on any [`transport`];
 //! - `transport/`: bytes between ranks;
-//! - `runner.rs`, `registry.rs`, `spmd.rs`: ways to run; `client_server.rs`, `sweep.rs`: programs of a known form.
+//! - `runner.rs`, `registry.rs`, `spmd.rs`: ways to run; `client_server.rs`, `sweep.rs`: programs of a known form;
+//! - `shared.rs`: arrays that ranks of one host share.
 
 mod client_server;
 mod collectives;
@@ -38,6 +39,7 @@ mod op;
 mod program;
 mod registry;
 mod runner;
+mod shared;
 mod spmd;
 mod stamp;
 mod sweep;
@@ -53,5 +55,6 @@ pub use phalanx_codec::{Number, Value};
 pub use program::{Program, Remote};
 pub use registry::{default_runner, lookup, names, register};
 pub use runner::{Runner, SerialRunner, ThreadsRunner, conduct};
+pub use shared::SharedArray;
 pub use spmd::{Choice, run_spmd, run_spmd_all, run_spmd_with};
 pub use sweep::{LocalResults, Sweep, merge_columns};

@@ -14,6 +14,8 @@ fn registry() -> &'static RwLock<Vec<Arc<dyn Runner>>> {
     static REGISTRY: OnceLock<RwLock<Vec<Arc<dyn Runner>>>> = OnceLock::new();
     REGISTRY.get_or_init(|| {
         let runners: Vec<Arc<dyn Runner>> = vec![Arc::new(SerialRunner), Arc::new(ThreadsRunner)];
+        #[cfg(feature = "mpi")]
+        let runners = [runners, vec![Arc::new(crate::transport::mpi::MpiRunner)]].concat();
         RwLock::new(runners)
     })
 }

@@ -81,7 +81,8 @@ impl Runner for ThreadsRunner {
         }
         let ends: Vec<Result<Vec<u8>, CommError>> = std::thread::scope(|scope| {
             let ranks = threads(size).into_iter().enumerate().map(|(rank, transport)| {
-                let rank_main = move || conduct(&Communicator::new(transport), |comm| program.call(comm));
+                let rank_main =
+                    move || conduct(&Communicator::new(Box::new(transport)), |comm| program.call(comm));
                 std::thread::Builder::new().name(format!("rank {rank}")).spawn_scoped(scope, rank_main)
             });
             // One that cannot be started drops its transport, so that the others find it lost.

@@ -29,10 +29,9 @@ pub(crate) enum Operation {
     ReduceWith,
     AllReduceWith,
     Exscan,
-    Share,
 }
 
-const OPERATIONS: [Operation; 20] = {
+const OPERATIONS: [Operation; 19] = {
     use Operation::*;
     [
         Message,
@@ -54,7 +53,6 @@ const OPERATIONS: [Operation; 20] = {
         ReduceWith,
         AllReduceWith,
         Exscan,
-        Share,
     ]
 };
 
@@ -84,7 +82,6 @@ impl Operation {
             Self::ReduceWith => "reduce_with",
             Self::AllReduceWith => "all_reduce_with",
             Self::Exscan => "exscan",
-            Self::Share => "share",
         }
     }
 }

@@ -7,6 +7,8 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod sockets;
 mod threads;
 
@@ -22,7 +24,7 @@ pub struct Interest {
 }
 
 /// One rank's ends of the streams to all others.
-pub trait Transport: Send {
+pub trait Transport {
     /// Which rank this is.
     fn rank(&self) -> usize;
 

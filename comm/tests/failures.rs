@@ -288,7 +288,8 @@ fn arguments_that_make_no_sense() {
     ];
     for (step, says) in steps {
         let end = same(ends(3, move |comm| step(comm).and_then(|()| comm.barrier())));
-        assert!(matches!(end, CommError::Invalid { rank: 0, .. }), "{end}");
+        // Which of them is heard of first depends on the moment.
+        assert!(matches!(end, CommError::Invalid { .. }), "{end}");
         assert!(end.to_string().contains(says), "{end}");
     }
 }

@@ -50,17 +50,17 @@ struct Hub {
 
 /// One rank's ends.
 #[derive(Debug)]
-struct Threads {
+pub(crate) struct Threads {
     hub: Arc<Hub>,
     rank: usize,
 }
 
 /// The ends of all ranks of a new mesh.
-pub(crate) fn threads(size: usize) -> Vec<Box<dyn Transport>> {
+pub(crate) fn threads(size: usize) -> Vec<Threads> {
     let rings = (0..size * size).map(|_| Mutex::default()).collect();
     let bells = (0..size).map(|_| Bell::default()).collect();
     let hub = Arc::new(Hub { size, rings, bells });
-    (0..size).map(|rank| Box::new(Threads { hub: Arc::clone(&hub), rank }) as Box<dyn Transport>).collect()
+    (0..size).map(|rank| Threads { hub: Arc::clone(&hub), rank }).collect()
 }
 
 impl Threads {
