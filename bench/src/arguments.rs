@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) engines: u32,
 
-    /// Also measure ipyparallel, dask and multiprocessing.Pool with this Python, which must have them
+    /// Also measure ipyparallel, dask, multiprocessing.Pool and Open MPI with this Python, which must have them
     #[arg(long, value_name = "PYTHON")]
     pub(crate) peers: Option<PathBuf>,
 
@@ -52,6 +52,8 @@ pub(crate) enum Group {
     Auto,
     /// Results that go to a file while they come
     Results,
+    /// Barrier, broadcast, all_reduce and gather between ranks
+    Ranks,
     /// Time until a local cluster is ready
     Start,
     /// Memory, and what idling costs

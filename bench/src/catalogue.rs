@@ -33,6 +33,7 @@ macro_rules! catalogue {
     ($($name:ident = $key:literal, $label:literal, $unit:literal, $better:ident $(, $bound:ident($limit:literal))?;)*) => {
         $(
             #[doc = $label]
+            #[allow(dead_code, reason = "some are found by their keys only")]
             pub(crate) static $name: Definition = Definition {
                 key: $key,
                 label: $label,
@@ -73,6 +74,26 @@ catalogue! {
     AUTO_TINY = "auto_ratio_tiny", "best fixed chunks / Auto, tiny elements", "×", more, AtLeast(0.9);
     HDF5_RATIO = "hdf5_stream_ratio", "100 000 results of 40 µs each, to a file / without", "×", less, AtMost(1.1);
     HDF5_NOOP = "hdf5_noop_elements_per_s", "100 000 no-op results to a file", "elements/s", more;
+    COMM_BARRIER_2 = "comm_barrier_2_us", "barrier, 2 ranks", "µs", less;
+    COMM_BROADCAST_8B_2 = "comm_broadcast_8b_2_us", "broadcast of 8 B, 2 ranks", "µs", less;
+    COMM_ALL_REDUCE_8B_2 = "comm_all_reduce_8b_2_us", "all_reduce of 8 B, 2 ranks", "µs", less;
+    COMM_GATHER_8B_2 = "comm_gather_8b_2_us", "gather of 8 B, 2 ranks", "µs", less;
+    COMM_BROADCAST_64K_2 = "comm_broadcast_64k_2_us", "broadcast of 64 KiB, 2 ranks", "µs", less;
+    COMM_ALL_REDUCE_64K_2 = "comm_all_reduce_64k_2_us", "all_reduce of 64 KiB, 2 ranks", "µs", less;
+    COMM_GATHER_64K_2 = "comm_gather_64k_2_us", "gather of 64 KiB, 2 ranks", "µs", less;
+    COMM_BROADCAST_16M_2 = "comm_broadcast_16m_2_us", "broadcast of 16 MiB, 2 ranks", "µs", less;
+    COMM_ALL_REDUCE_16M_2 = "comm_all_reduce_16m_2_us", "all_reduce of 16 MiB, 2 ranks", "µs", less;
+    COMM_GATHER_16M_2 = "comm_gather_16m_2_us", "gather of 16 MiB, 2 ranks", "µs", less;
+    COMM_BARRIER_4 = "comm_barrier_4_us", "barrier, 4 ranks", "µs", less;
+    COMM_BROADCAST_8B_4 = "comm_broadcast_8b_4_us", "broadcast of 8 B, 4 ranks", "µs", less;
+    COMM_ALL_REDUCE_8B_4 = "comm_all_reduce_8b_4_us", "all_reduce of 8 B, 4 ranks", "µs", less;
+    COMM_GATHER_8B_4 = "comm_gather_8b_4_us", "gather of 8 B, 4 ranks", "µs", less;
+    COMM_BROADCAST_64K_4 = "comm_broadcast_64k_4_us", "broadcast of 64 KiB, 4 ranks", "µs", less;
+    COMM_ALL_REDUCE_64K_4 = "comm_all_reduce_64k_4_us", "all_reduce of 64 KiB, 4 ranks", "µs", less;
+    COMM_GATHER_64K_4 = "comm_gather_64k_4_us", "gather of 64 KiB, 4 ranks", "µs", less;
+    COMM_BROADCAST_16M_4 = "comm_broadcast_16m_4_us", "broadcast of 16 MiB, 4 ranks", "µs", less;
+    COMM_ALL_REDUCE_16M_4 = "comm_all_reduce_16m_4_us", "all_reduce of 16 MiB, 4 ranks", "µs", less;
+    COMM_GATHER_16M_4 = "comm_gather_16m_4_us", "gather of 16 MiB, 4 ranks", "µs", less;
     LOCAL_READY = "local4_ready_ms", "Client::local(4) ready", "ms", less, AtMost(300.0);
     LOCAL_CALLED = "local4_first_call_ms", "Client::local(4) and a call on all four done", "ms", less;
     ENGINE_MIB = "idle_engine_mib", "idle engine: worker and share of the daemon", "MiB", less, AtMost(20.0);
@@ -108,7 +129,7 @@ mod tests {
     fn keys_that_others_read_stay() {
         let promised = "elements_per_s_chunk1 elements_per_s_chunk10 elements_per_s_chunk100 elements_per_s_chunk1000 \
              elements_per_s_auto apply_rtt_us grpc_unary_rtt_us scatter_mib_s gather_mib_s grpc_stream_mib_s \
-             local4_ready_ms hdf5_stream_ratio idle_engine_mib controller_mib_1m sched_ns_per_chunk_10 sched_ns_per_chunk_10000";
+             local4_ready_ms hdf5_stream_ratio comm_barrier_2_us comm_all_reduce_16m_4_us idle_engine_mib controller_mib_1m sched_ns_per_chunk_10 sched_ns_per_chunk_10000";
         let lost: Vec<_> = promised.split_whitespace().filter(|key| find(key).is_none()).collect();
         assert!(lost.is_empty(), "{lost:?}");
     }

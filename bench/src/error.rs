@@ -32,6 +32,9 @@ pub(crate) enum Error {
     /// The controller could not be asked how it is.
     #[error("the controller does not say how it is: {0}")]
     Status(String),
+    /// Ranks that talk to each other.
+    #[error("ranks on engines: {0}")]
+    Ranks(String),
     /// What came back was not what was sent: no figure is worth anything then.
     #[error("{0}: the values are wrong; this is a bug, please report it")]
     Wrong(&'static str),

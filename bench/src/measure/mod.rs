@@ -5,6 +5,7 @@ mod auto;
 mod bulk;
 mod core;
 mod memory;
+mod ranks;
 mod results;
 pub(crate) mod start;
 mod sums;
@@ -20,6 +21,10 @@ use crate::reference::Bare;
 /// Measures all that is asked for.
 pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
     with_a_cluster(arguments, figures)?;
+    if arguments.wants(Group::Ranks) {
+        announce("ranks that talk to each other");
+        ranks::measure(arguments, figures)?;
+    }
     if arguments.wants(Group::Start) {
         announce("the start of a local cluster");
         start::measure(arguments, figures)?;
