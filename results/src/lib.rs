@@ -41,6 +41,23 @@
 //! | `/chunks/size` | the number of elements of each chunk |
 //! | `/engines/id`, `host` | the engines that took part, and where they ran |
 //!
+//! # Files of runs
+//!
+//! A [`RunFile`] is written while its run goes on, and has the same parts with these differences. Rows stand in the order in which they
+//! came, until the run has ended: then in the order of the elements. All datasets of rows are chunked, compressed and extendable.
+//!
+//! | path | what it is |
+//! |---|---|
+//! | `/` (attributes) | also `complete` (every element has a value), `shared` (a hash of what all elements share), `shared_parameters` (that in JSON, unless it is long) |
+//! | `/parameters` | a row for every element, in their order, from the start |
+//! | `/values`, `/elements/…` | a row for every element that was run; `/elements/element` says which, `/elements/session` in which session |
+//! | `/sessions/job`, `submitted_ns`, `received_ns` | each time that the run was started |
+//! | `/engines/session`, `id`, `host` | the engines, by session |
+//! | `/run/identity`, `/run/encoded` | a hash of each element's parameters, and each value as it arrived: what it takes to go on |
+//!
+//! There is no `/context` and no `/chunks`. In numpy, the values in the order of the elements, of a run that may still go on:
+//! `f["values"][:][np.argsort(f["elements/element"][:])]`.
+//!
 //! # How values are laid out
 //!
 //! The first axis is always the element. A row whose element failed or is missing holds NaN (floats), 0
@@ -72,7 +89,8 @@
 //! `Column` takes the rows apart as serde presents them (`Appender`, `Members`), learning their shape;
 //! `ColumnWriter` puts each leaf into a dataset, `Layout` knowing which cell belongs to which row;
 //! `Storage` makes datasets; `Disk` takes HDF5's bytes (through `driver`) and remembers what the disk
-//! refused; `Staging` sees to it that the file appears complete or not at all. Columns are built one part at a time and freed once written, so memory holds the values at most once more.
+//! refused; `Staging` sees to it that the file appears complete or not at all. Of a run's file, `Table` and `Series` know which
+//! chunks are in it already, and `RunFile` when it is written anew. Columns are built one part at a time and freed once written, so memory holds the values at most once more.
 
 mod appender;
 mod column;

@@ -4,6 +4,7 @@
 //! - `other-function`, `any-program`: the same with another function, or with whatever program;
 //! - `fast FILE ELEMENTS`: a map of many small elements;
 //! - `noise FILE`: more than there is room for;
+//! - `new`: a simulation that is saved to a new file; `failing FILE GATE`: one of which a piece fails at first;
 //! - `simulate FILE`, `piece FILE N`: a simulation, and one piece of it alone, with the seeds in the file.
 
 use std::path::Path;
@@ -50,6 +51,12 @@ fn main() -> phalanx::Result<()> {
             let outcome = chains().save_to(file).run(&client.load_balanced_view(), walk)?;
             told_of_simulation(outcome)
         }
+        ["new"] => {
+            let outcome = chains().save_new("data", "simulation-").run(&client.load_balanced_view(), walk)?;
+            println!("file {}", outcome.file.expect("it was to be saved").display());
+            Ok(())
+        }
+        ["failing", file, gate] => failing(&client, file, &Gate::at(gate)),
         ["piece", file, piece] => {
             let seeds = client.load_balanced_view();
             let recorded = chains().save_to(file).quiet().run(&seeds, walk)?;
@@ -144,6 +151,24 @@ fn walk(chain: Chain, start: u32, steps: &u32, seed: u64) -> Vec<f64> {
             at
         })
         .collect()
+}
+
+/// The piece that starts at 3 panics until the gate is open; what is made of each result is a text.
+fn failing(client: &Client, file: &str, gate: &Gate) -> phalanx::Result<()> {
+    let pieces = |chain: Chain| (0..6).map(|i| (Chain(chain.0), i)).collect();
+    let simulation = Simulation::<Chain>::new(10).with(gate.clone()).pieces(pieces).save_to(file);
+    let simulate = |_: Chain, start: u32, gate: &Gate, _: u64| {
+        gate.sign(start);
+        assert!(start != 3 || gate.is_open(), "the chain is broken");
+        start * start
+    };
+    let outcome =
+        simulation.quiet().run_wrapped(&client.load_balanced_view(), simulate, |r| format!("<{r}>"))?;
+    println!("resumed {}", outcome.resumed);
+    for (piece, result) in outcome.results.iter().enumerate() {
+        println!("{piece} {result:?}");
+    }
+    Ok(())
 }
 
 fn told_of_simulation(outcome: Outcome<Vec<f64>>) -> phalanx::Result<()> {

@@ -57,3 +57,28 @@ fn simulation() {
     assert!(off < 0.5 && out.contains("61 sites joined"), "{out}");
     assert!(out.contains("\"DoubleWell\"") && out.contains("data/double-well.h5"), "{out}");
 }
+
+#[test]
+fn communicator() {
+    let out = example("communicator");
+    let lines = |beginning: &str| out.lines().filter(|line| line.starts_with(beginning)).collect::<Vec<_>>();
+    assert_eq!(
+        lines("running on"),
+        [
+            "running on 1 ranks of \"serial\"",
+            "running on 4 ranks of \"threads\"",
+            "running on 4 ranks of \"cluster\"",
+        ]
+    );
+    assert_eq!(lines("mapped"), ["mapped Some([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])"; 3]);
+    let values = lines("values");
+    assert!(values.len() == 3 && values.iter().all(|line| *line == values[0]), "{values:?}");
+    assert!(out.contains("[rank 3 of 4] the flag is woop"), "{out}");
+}
+
+#[test]
+fn parameter_sweep() {
+    let out = example("parameter_sweep");
+    assert!(out.contains("19 shots on 4 workers, 5 of them without an apex"), "{out}");
+    assert!(out.contains("the farthest: 627.2 m at 30°") && out.contains("[4, 4, 4, 4], 4 files"), "{out}");
+}
