@@ -95,14 +95,8 @@ impl ClusterRunner {
         function: std::result::Result<Function, BadEntry>,
         meeting: &Meeting,
     ) -> Result<JobHandle> {
-        let spec = JobSpec {
-            function: function?,
-            elements: encoded(0..meeting.size)?,
-            context: context(meeting)?,
-            plan: JobPlan::Direct { targets: targets.to_vec() },
-            retries: 0,
-            numbers: None,
-        };
+        let plan = JobPlan::Direct { targets: targets.to_vec() };
+        let spec = JobSpec::new(function?, encoded(0..meeting.size)?, context(meeting)?, plan);
         let handle = submit(&self.session, Ok(spec));
         let _ = handle.wait(None);
         handle.error().map_or(Ok(handle), Err)

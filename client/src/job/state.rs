@@ -29,6 +29,13 @@ pub(crate) struct JobSpec {
     pub(crate) numbers: Option<Arc<[u64]>>,
 }
 
+impl JobSpec {
+    /// A job whose failures are not retried, of elements that are its own.
+    pub(crate) fn new(function: Function, elements: Elements, context: Bytes, plan: JobPlan) -> Self {
+        Self { function, elements, context, plan, retries: 0, numbers: None }
+    }
+}
+
 /// Where elements go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JobPlan {

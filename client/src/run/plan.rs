@@ -110,14 +110,9 @@ impl<A: Value> Plan<A> {
         for &element in missing.iter() {
             elements.push_with(|out| out.extend_from_slice(&encoded[element as usize]))?;
         }
-        Ok(JobSpec {
-            function: self.function,
-            elements: elements.finish(),
-            context: self.shared.0.clone(),
-            plan: self.plan.clone(),
-            retries: self.retries,
-            numbers: Some(Arc::clone(missing)),
-        })
+        let (shared, plan) = (self.shared.0.clone(), self.plan.clone());
+        let spec = JobSpec::new(self.function, elements.finish(), shared, plan);
+        Ok(JobSpec { retries: self.retries, numbers: Some(Arc::clone(missing)), ..spec })
     }
 }
 

@@ -353,6 +353,7 @@ mod tests {
             context: bytes::Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 1 },
             retries: 0,
+            numbers: None,
         };
         Arc::new(Job::new(key, spec))
     }

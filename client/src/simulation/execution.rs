@@ -111,14 +111,9 @@ impl<P: Value> Execution<P> {
 
     /// Without a file.
     fn given_back<R: Value, W>(self, view: &LoadBalancedView, wrap: impl Fn(R) -> W) -> Result<Outcome<W>> {
-        let spec = JobSpec {
-            function: self.function,
-            elements: crate::view::encoded(self.pieces)?,
-            context: self.shared,
-            plan: JobPlan::Balanced { chunksize: 1 },
-            retries: view.retries,
-            numbers: None,
-        };
+        let plan = JobPlan::Balanced { chunksize: 1 };
+        let spec = JobSpec::new(self.function, crate::view::encoded(self.pieces)?, self.shared, plan);
+        let spec = JobSpec { retries: view.retries, ..spec };
         let handle = crate::view::submit(&view.session, Ok(spec));
         follow(&handle, self.settings.quiet)?;
         let results = crate::result::outcomes::<R>(&handle.job);

@@ -251,7 +251,7 @@ impl LoadBalancedView {
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         let (function, elements) = (function?, encoded(items)?);
-        Ok(JobSpec { function, elements, context: Bytes::new(), plan, retries: self.retries, numbers: None })
+        Ok(JobSpec { retries: self.retries, ..JobSpec::new(function, elements, Bytes::new(), plan) })
     }
 
     fn rows_spec<T: Number, S: Data<Elem = T>>(
@@ -278,14 +278,7 @@ impl LoadBalancedView {
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
-        Ok(JobSpec {
-            function,
-            elements: elements.finish(),
-            context,
-            plan,
-            retries: self.retries,
-            numbers: None,
-        })
+        Ok(JobSpec { retries: self.retries, ..JobSpec::new(function, elements.finish(), context, plan) })
     }
 }
 

@@ -277,14 +277,7 @@ impl<S: Shape> DirectView<S> {
         let spec = self.targets().and_then(|targets| {
             let (function, elements) = (worker::scatter::<V::Part>()?, values.parts(targets.len())?);
             let context = context(&name.to_owned())?;
-            Ok(JobSpec {
-                function,
-                elements,
-                context,
-                plan: JobPlan::Direct { targets },
-                retries: 0,
-                numbers: None,
-            })
+            Ok(JobSpec::new(function, elements, context, JobPlan::Direct { targets }))
         });
         AsyncResult::new(submit(&self.session, spec), nothing)
     }
@@ -351,14 +344,7 @@ impl<S: Shape> DirectView<S> {
         context: impl FnOnce() -> Result<Bytes>,
     ) -> Result<JobSpec> {
         let plan = JobPlan::Direct { targets: self.targets()? };
-        Ok(JobSpec {
-            function: function?,
-            elements: encoded(items)?,
-            context: context()?,
-            plan,
-            retries: 0,
-            numbers: None,
-        })
+        Ok(JobSpec::new(function?, encoded(items)?, context()?, plan))
     }
 
     pub(super) fn on_each<R: Value>(
@@ -377,14 +363,7 @@ impl<S: Shape> DirectView<S> {
     ) -> JobHandle {
         let spec = self.targets().and_then(|targets| {
             let (function, elements, context) = (function?, empty_elements(targets.len())?, context()?);
-            Ok(JobSpec {
-                function,
-                elements,
-                context,
-                plan: JobPlan::Direct { targets },
-                retries: 0,
-                numbers: None,
-            })
+            Ok(JobSpec::new(function, elements, context, JobPlan::Direct { targets }))
         });
         submit(&self.session, spec)
     }

@@ -60,14 +60,8 @@ pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle
 }
 
 fn nothing() -> JobSpec {
-    JobSpec {
-        function: Function { entry: 0, label: "" },
-        elements: Elements::default(),
-        context: Bytes::new(),
-        plan: JobPlan::Balanced { chunksize: 0 },
-        retries: 0,
-        numbers: None,
-    }
+    let function = Function { entry: 0, label: "" };
+    JobSpec::new(function, Elements::default(), Bytes::new(), JobPlan::Balanced { chunksize: 0 })
 }
 
 /// The result of a map.
