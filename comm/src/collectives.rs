@@ -15,7 +15,9 @@ mod broadcast;
 mod exscan;
 mod gather;
 mod reduce;
+mod reduce_with;
 mod scatter;
+mod tree;
 
 pub use gather::Join;
 

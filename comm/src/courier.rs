@@ -13,6 +13,8 @@ mod jobs;
 mod ledger;
 mod peer;
 mod reading;
+#[cfg(test)]
+mod tests;
 mod waits;
 mod writing;
 
@@ -255,7 +257,7 @@ impl Courier {
             .iter()
             .enumerate()
             .map(|(rank, peer)| Interest {
-                read: rank != self.rank && !peer.gone,
+                read: rank != self.rank && !peer.gone && !peer.garbled,
                 write: rank != self.rank && peer.has_news_to_write(),
             })
             .collect();

@@ -52,7 +52,7 @@ pub use error::CommError;
 pub use map::Where;
 pub use op::{Op, Reduce};
 pub use phalanx_codec::{Number, Value};
-pub use program::{Program, Remote};
+pub use program::{Entry, Program, Remote};
 pub use registry::{default_runner, lookup, names, register};
 pub use runner::{Runner, SerialRunner, ThreadsRunner, conduct};
 pub use shared::SharedArray;

@@ -1,7 +1,7 @@
 //! A program as a runner gets it.
 
 use std::fmt::Display;
-use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use phalanx_codec::Value;
 
@@ -15,11 +15,14 @@ pub struct Program<'p> {
     label: &'static str,
 }
 
+/// A program by its address: takes its argument's bytes, gives its value's, or what went wrong.
+pub type Entry = fn(&Communicator, &[u8]) -> Result<Vec<u8>, String>;
+
 /// A program as another process of the same executable can run it: a function's address, and the argument that it is called with.
 #[derive(Debug, Clone, Copy)]
 pub struct Remote<'p> {
-    /// To be called on each rank; turns its argument's and its result's bytes into values and back.
-    pub entry: fn(&Communicator, &[u8]) -> Result<Vec<u8>, String>,
+    /// To be called on each rank.
+    pub entry: Entry,
     /// The encoded argument.
     pub argument: &'p [u8],
 }
@@ -66,7 +69,7 @@ pub(crate) fn encoded<T: Value, E: Display>(result: Result<T, E>) -> Result<Vec<
 }
 
 /// The entry of a function that captures nothing.
-pub(crate) fn entry<F, A, T, E>() -> Option<fn(&Communicator, &[u8]) -> Result<Vec<u8>, String>>
+pub(crate) fn entry<F, A, T, E>() -> Option<Entry>
 where
     F: Fn(&Communicator, &A) -> Result<T, E> + Copy,
     A: Value,
@@ -86,6 +89,6 @@ where
 #[allow(unsafe_code, reason = "a function item has no other way to come back from its type")]
 pub(crate) fn summon<F: Copy>() -> F {
     assert_eq!(size_of::<F>(), 0, "only a function that captures nothing is its type");
-    // SAFETY: a value without bytes has none to initialise; one existed, since callers got the type from a value, and it may be copied.
-    unsafe { MaybeUninit::<F>::uninit().assume_init() }
+    // SAFETY: a value without bytes can be read from any aligned address; one existed, since callers got the type from a value, and it may be copied.
+    unsafe { NonNull::<F>::dangling().read() }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use phalanx_codec::Value;
 
-use crate::program::{Program, Remote, encoded, entry, summon};
+use crate::program::{Entry, Program, Remote, encoded, entry, summon};
 use crate::registry::lookup;
 use crate::runner::Runner;
 use crate::{CommError, Communicator};
@@ -116,7 +116,7 @@ where
     run(runner.into(), size, &|comm| encoded(program(comm, argument)), remote, type_name::<F>())
 }
 
-fn with_unit<F, T, E>(_program: F) -> Option<fn(&Communicator, &[u8]) -> Result<Vec<u8>, String>>
+fn with_unit<F, T, E>(_program: F) -> Option<Entry>
 where
     F: Fn(&Communicator) -> Result<T, E> + Copy,
     T: Value,

@@ -1,64 +1,15 @@
-//! `reduce`, `all_reduce`, and the same with functions of values.
+//! `reduce`, `all_reduce`.
 
 use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use phalanx_codec::Value;
-
 use super::SHORT_BYTES_MAX;
+use super::tree::{Place, Tree};
 use crate::courier::{Fold, Incoming, Sink};
 use crate::op::Side;
 use crate::stamp::{Operation, Stamp, kind_of, root_on_stamp};
 use crate::{CommError, Communicator, Op, Reduce};
-
-/// A rank's place in the tree of reductions: see the module above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It hands its values to the rank before it, and has no part in the rest.
-    Out,
-    /// It is one of the power of two that are left.
-    In(usize),
-}
-
-/// The tree of one size.
-#[derive(Debug, Clone, Copy)]
-struct Tree {
-    /// The ranks that are left: a power of two.
-    left: usize,
-    /// The pairs at the beginning.
-    pairs: usize,
-}
-
-impl Tree {
-    fn new(size: usize) -> Self {
-        let left = 1 << size.ilog2();
-        Self { left, pairs: size - left }
-    }
-
-    fn place(self, rank: usize) -> Place {
-        match rank {
-            _ if rank >= 2 * self.pairs => Place::In(rank - self.pairs),
-            _ if rank.is_multiple_of(2) => Place::In(rank / 2),
-            _ => Place::Out,
-        }
-    }
-
-    /// The rank at a place.
-    fn rank(self, index: usize) -> usize {
-        if index < self.pairs { 2 * index } else { index + self.pairs }
-    }
-
-    /// Whether the one at this place takes the values of the rank after it.
-    fn has_pair(self, index: usize) -> bool {
-        index < self.pairs
-    }
-
-    /// The steps: 1, 2, 4, …
-    fn steps(self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.left.ilog2()).map(|k| 1 << k)
-    }
-}
 
 impl Communicator {
     /// All ranks' numbers, combined element by element, at the root; `None` elsewhere. Lengths must agree. The order is that of
@@ -155,91 +106,6 @@ impl Communicator {
         self.exchange(&mut [], &mut [self.slice_from(self.rank() - 1, stamp, place)])
     }
 
-    /// All ranks' values, combined by an associative function, at the root; `None` elsewhere. The left argument always comes from lower ranks.
-    ///
-    /// ```
-    /// # use phalanx_comm::*;
-    /// let word = run_spmd("threads", 5, |comm| {
-    ///     let letter = ["p", "h", "a", "s", "e"][comm.rank()].to_owned();
-    ///     comm.reduce_with(0, letter, |a, b| a + &b)
-    /// });
-    /// assert_eq!(word, Ok(Some("phase".to_owned())));
-    /// ```
-    pub fn reduce_with<T: Value>(
-        &self,
-        root: usize,
-        value: T,
-        combine: impl Fn(T, T) -> T,
-    ) -> Result<Option<T>, CommError> {
-        let mut stamp = self.stamp(Operation::ReduceWith);
-        (stamp.root, stamp.kind) = (root_on_stamp(root), kind_of::<T>());
-        let stamp = self.begin(stamp)?;
-        let value = self.reduce_values(stamp, value, combine)?;
-        match (self.rank(), root) {
-            (rank, 0) => Ok(value.filter(|_| rank == 0)),
-            (0, root) => {
-                if let Some(value) = value {
-                    self.send_bytes(root, stamp, &self.encode(&stamp, &value)?)?;
-                }
-                Ok(None)
-            }
-            (rank, root) if rank == root => self.decode(&stamp, &self.recv_bytes(0, stamp)?).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// As [`reduce_with`](Self::reduce_with), on every rank.
-    ///
-    /// ```
-    /// # use phalanx_comm::*;
-    /// let longest = run_spmd_all("threads", 3, |comm| {
-    ///     comm.all_reduce_with(vec![(); comm.rank()], |a, b| if a.len() < b.len() { b } else { a })
-    /// });
-    /// assert_eq!(longest, Ok(vec![vec![(); 2]; 3]));
-    /// ```
-    pub fn all_reduce_with<T: Value>(&self, value: T, combine: impl Fn(T, T) -> T) -> Result<T, CommError> {
-        let mut stamp = self.stamp(Operation::AllReduceWith);
-        stamp.kind = kind_of::<T>();
-        let stamp = self.begin(stamp)?;
-        match self.reduce_values(stamp, value, combine)? {
-            Some(value) => {
-                if self.size() > 1 {
-                    let bytes = self.encode(&stamp, &value)?;
-                    self.broadcast_bytes(stamp, 0, bytes)?;
-                }
-                Ok(value)
-            }
-            None => self.decode(&stamp, &self.broadcast_bytes(stamp, 0, Vec::new())?),
-        }
-    }
-
-    /// Along the tree, to rank 0.
-    fn reduce_values<T: Value>(
-        &self,
-        stamp: Stamp,
-        mut value: T,
-        combine: impl Fn(T, T) -> T,
-    ) -> Result<Option<T>, CommError> {
-        let tree = Tree::new(self.size());
-        let take = |value: T, from: usize| -> Result<T, CommError> {
-            Ok(combine(value, self.decode(&stamp, &self.recv_bytes(from, stamp)?)?))
-        };
-        let give = |value: T, to: usize| -> Result<Option<T>, CommError> {
-            self.send_bytes(to, stamp, &self.encode(&stamp, &value)?).map(|()| None)
-        };
-        let Place::In(index) = tree.place(self.rank()) else { return give(value, self.rank() - 1) };
-        if tree.has_pair(index) {
-            value = take(value, self.rank() + 1)?;
-        }
-        for step in tree.steps() {
-            if index & step != 0 {
-                return give(value, tree.rank(index - step));
-            }
-            value = take(value, tree.rank(index + step))?;
-        }
-        Ok(Some(value))
-    }
-
     fn reduce_short<N: Reduce>(
         &self,
         stamp: Stamp,
@@ -285,7 +151,7 @@ impl Communicator {
         if self.rank() != root {
             return Ok(());
         }
-        let mut parts: Vec<_> = (0..tree.left).map(|i| (part(tree, i, all.len()), tree.rank(i))).collect();
+        let mut parts: Vec<_> = (0..tree.left).map(|i| (tree.part(i, all.len()), tree.rank(i))).collect();
         parts.sort_by_key(|(range, _)| (range.start, range.end));
         let (mut rest, mut receives) = (all, Vec::new());
         for (range, rank) in parts {
@@ -329,7 +195,7 @@ impl Communicator {
         all: &mut [N],
         op: &Op<'_, N>,
     ) -> Result<Vec<Range<usize>>, CommError> {
-        let mut ranges = vec![0..all.len()];
+        let mut ranges: Vec<_> = std::iter::once(0..all.len()).collect();
         for step in tree.steps() {
             let whole = ranges[ranges.len() - 1].clone();
             let keeps_first = index & step == 0;
@@ -398,41 +264,5 @@ impl Communicator {
             None => self.exchange(&mut [], &mut [receive])?,
         }
         panicked.map_or(Ok(()), |panic| resume_unwind(panic))
-    }
-}
-
-/// The part that the one at a place completes: each step halves it.
-fn part(tree: Tree, index: usize, len: usize) -> Range<usize> {
-    tree.steps().fold(0..len, |whole, step| {
-        let middle = whole.start + whole.len() / 2;
-        if index & step == 0 { whole.start..middle } else { middle..whole.end }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rank_has_its_place() {
-        for size in 1..40 {
-            let tree = Tree::new(size);
-            let places: Vec<_> = (0..size).map(|rank| tree.place(rank)).collect();
-            for index in 0..tree.left {
-                assert_eq!(places[tree.rank(index)], Place::In(index));
-            }
-            assert_eq!(places.iter().filter(|p| **p == Place::Out).count(), size - tree.left);
-        }
-    }
-
-    #[test]
-    fn parts_cover_the_whole() {
-        for (size, len) in [(1, 5), (2, 5), (4, 3), (8, 100), (13, 1001)] {
-            let tree = Tree::new(size);
-            let mut parts: Vec<_> = (0..tree.left).map(|i| part(tree, i, len)).collect();
-            parts.sort_by_key(|r| (r.start, r.end));
-            let covered = parts.iter().fold(0, |at, r| if r.start == at { r.end } else { usize::MAX });
-            assert_eq!(covered, len, "{parts:?}");
-        }
     }
 }

@@ -33,7 +33,9 @@ impl Courier {
         let deadline = Instant::now() + SETTLE;
         let settled = |c: &Self| {
             c.peers.iter().enumerate().all(|(rank, p)| {
-                rank == c.rank || p.gone || (p.failure.is_some() && (p.control.is_empty() || p.deaf))
+                rank == c.rank
+                    || p.gone
+                    || ((p.failure.is_some() || p.garbled) && (p.control.is_empty() || p.deaf))
             })
         };
         while self.look(&settled) {

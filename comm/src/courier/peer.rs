@@ -120,6 +120,8 @@ pub(super) struct Peer {
     /// Its program is over, after these collectives.
     pub(super) done: Option<Ledger>,
     pub(super) gone: bool,
+    /// It said what makes no sense: nothing more of it can be understood.
+    pub(super) garbled: bool,
     /// What it said last of what it waits for.
     pub(super) post: Option<Post>,
 }
@@ -148,6 +150,7 @@ impl Peer {
             failure: None,
             done: None,
             gone: false,
+            garbled: false,
             post: None,
         }
     }

@@ -16,7 +16,11 @@ impl Courier {
     /// Reads what has come from a peer, and puts it to its place.
     pub(super) fn read_from(&mut self, from: usize, jobs: &mut [Incoming<'_>]) -> Result<(), CommError> {
         for _ in 0..STEPS_PER_TURN {
-            if !self.read_step(from, jobs)? {
+            let step = self.read_step(from, jobs);
+            if let Err(CommError::Protocol { .. }) = step {
+                self.peers[from].garbled = true;
+            }
+            if !step? {
                 break;
             }
         }
@@ -25,7 +29,7 @@ impl Courier {
 
     /// One header, or one piece; whether there may be more.
     fn read_step(&mut self, from: usize, jobs: &mut [Incoming<'_>]) -> Result<bool, CommError> {
-        if self.peers[from].gone {
+        if self.peers[from].gone || self.peers[from].garbled {
             return Ok(false);
         }
         let Some(head) = self.peers[from].head else { return self.read_header(from) };
@@ -132,10 +136,9 @@ impl Courier {
             jobs[i].begin(self.rank, head.total)?;
             Place::Job(i)
         } else {
-            if let Some(ours) = self.groups.get(&stamp.group).filter(|_| stamp.is_collective()) {
-                if let Some(ours) = ours.differs(&stamp) {
-                    return Err(mismatch(self.rank, &ours, from, &stamp));
-                }
+            let ours = self.groups.get(&stamp.group).filter(|_| stamp.is_collective());
+            if let Some(ours) = ours.and_then(|ledger| ledger.differs(&stamp)) {
+                return Err(mismatch(self.rank, &ours, from, &stamp));
             }
             Place::Held(Vec::with_capacity(head.total.min(WINDOW_BYTES) as usize))
         };
