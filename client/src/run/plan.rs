@@ -9,7 +9,7 @@ use phalanx_results::{RunHeader, RunProgress, RunSession, RunSlot, SaveOptions, 
 use super::difference::differences;
 use super::done::{Done, Kept};
 use super::recorder::{Recorder, Recording};
-use crate::codec::{self, ElementsBuilder, Value};
+use crate::codec::{self, Elements, ElementsBuilder, Value};
 use crate::error::{Error, Result};
 use crate::job::{JobHandle, JobPlan, JobSpec};
 use crate::session::Session;
@@ -51,7 +51,7 @@ impl<A: Value> Plan<A> {
         stored: Option<StoredRun>,
         mut keep: impl FnMut(Done) -> T + Send + 'static,
     ) -> Result<Started<T>> {
-        let encoded = self.items.iter().map(bytes_of).collect::<Result<Vec<_>>>()?;
+        let encoded = self.encoded()?;
         let header = self.header(&encoded)?;
         let (rows, mut progress) = match stored {
             Some(stored) => self.resumed(&header, stored)?,
@@ -63,7 +63,7 @@ impl<A: Value> Plan<A> {
         rows.iter().for_each(|done| is_there[done.element as usize] = true);
         let missing: Arc<[u64]> = (0..elements).filter(|&i| !is_there[i as usize]).collect();
         let rows: Vec<T> = rows.into_iter().map(&mut keep).collect();
-        let spec = self.spec(&encoded, &missing)?;
+        let spec = self.spec(encoded, &missing)?;
         // The file comes first: a run that cannot be recorded does not start.
         let options = SaveOptions { overwrite: true, ..self.options };
         let file = slot.create(header, &self.items, &progress, &rows, &options).map_err(not_saved)?;
@@ -76,7 +76,15 @@ impl<A: Value> Plan<A> {
         Ok(Started { handle, recording, resumed, elements, path: self.path })
     }
 
-    fn header(&self, encoded: &[Vec<u8>]) -> Result<RunHeader> {
+    fn encoded(&self) -> Result<Elements> {
+        let mut elements = ElementsBuilder::with_capacity(self.items.len());
+        for item in &self.items {
+            elements.push(item)?;
+        }
+        Ok(elements.finish())
+    }
+
+    fn header(&self, encoded: &Elements) -> Result<RunHeader> {
         let program = crate::program::this_program().map_err(Error::BadFunction)?;
         let (bytes, parameters) = &self.shared;
         let short = parameters.len() <= PARAMETERS_BYTES_MAX;
@@ -90,7 +98,7 @@ impl<A: Value> Plan<A> {
                 .to_hex()
                 .to_string(),
             parameters: if short { parameters.clone() } else { String::new() },
-            elements: encoded.iter().map(|bytes| identity(bytes)).collect(),
+            elements: values(encoded).map(identity).collect(),
         })
     }
 
@@ -105,13 +113,10 @@ impl<A: Value> Plan<A> {
     }
 
     /// The job of the missing elements.
-    fn spec(&self, encoded: &[Vec<u8>], missing: &Arc<[u64]>) -> Result<JobSpec> {
-        let mut elements = ElementsBuilder::with_capacity(missing.len());
-        for &element in missing.iter() {
-            elements.push_with(|out| out.extend_from_slice(&encoded[element as usize]))?;
-        }
+    fn spec(&self, encoded: Elements, missing: &Arc<[u64]>) -> Result<JobSpec> {
+        let elements = if missing.len() == self.items.len() { encoded } else { only(&encoded, missing)? };
         let (shared, plan) = (self.shared.0.clone(), self.plan.clone());
-        let spec = JobSpec::new(self.function, elements.finish(), shared, plan);
+        let spec = JobSpec::new(self.function, elements, shared, plan);
         Ok(JobSpec { retries: self.retries, numbers: Some(Arc::clone(missing)), ..spec })
     }
 }
@@ -134,10 +139,27 @@ pub(super) fn not_saved(error: phalanx_results::SaveError) -> Error {
     Error::Save(error.to_string())
 }
 
-fn bytes_of<A: Value>(item: &A) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    codec::encode(item, &mut bytes)?;
-    Ok(bytes)
+/// The bytes of each.
+fn values(elements: &Elements) -> impl Iterator<Item = &[u8]> {
+    let (stride, each) = (elements.lens.stride(), elements.lens.each());
+    let mut at = 0;
+    (0..elements.lens.count()).map(move |i| {
+        let start = at;
+        at += each.get(i).copied().unwrap_or(stride) as usize;
+        &elements.data[start..at]
+    })
+}
+
+/// Those of these numbers, which rise.
+fn only(elements: &Elements, numbers: &[u64]) -> Result<Elements> {
+    let mut chosen = ElementsBuilder::with_capacity(numbers.len());
+    let mut numbers = numbers.iter().peekable();
+    for (number, bytes) in values(elements).enumerate() {
+        if numbers.next_if(|next| **next == number as u64).is_some() {
+            chosen.push_with(|out| out.extend_from_slice(bytes))?;
+        }
+    }
+    Ok(chosen.finish())
 }
 
 /// A hash of an element's parameters: enough to tell whether they are the same.
