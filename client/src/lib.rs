@@ -28,12 +28,14 @@
 //! - Functions are plain functions and closures that capture nothing, for they travel as their place in this executable;
 //!   data goes along with [`LoadBalancedView::with`]. Values are any `serde` type; vectors and arrays of numbers travel raw.
 //! - [`simulation`] puts together what was computed in overlapping pieces.
+//! - [`mapper`] maps one function over lists, cycle after cycle, on workers that stay or on a process per task.
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
 mod error;
 mod job;
 mod local;
+pub mod mapper;
 mod program;
 mod progress;
 mod result;

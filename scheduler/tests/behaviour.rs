@@ -87,7 +87,7 @@ impl Core {
         let node =
             self.assigned.iter().find(|(_, e, _)| e.0 == engine).map_or(NodeId(0), |(node, _, _)| *node);
         self.assigned.retain(|(_, e, _)| e.0 != engine);
-        let loss = Loss { kind, message: Arc::from("signal 9") };
+        let loss = Loss { kind, message: Arc::from("signal 9"), signal: Some(9) };
         self.tell(Input::WorkerLost { node, engine: EngineId(engine), loss, running })
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle
 
 fn nothing() -> JobSpec {
     JobSpec {
-        function: Function { entry: 0, label: "" },
+        function: Function { entry: 0, label: "", own_worker: false },
         elements: Elements::default(),
         context: Bytes::new(),
         plan: JobPlan::Balanced { chunksize: 0 },

@@ -181,7 +181,7 @@ impl World {
     ) {
         let Some(worker) = self.worker(node, engine) else { return };
         let was = worker.die().map(|r| (r.task.run.job, r.task.run.first, r.task.run.attempt));
-        let loss = Loss { kind, message: Arc::from("it was made so") };
+        let loss = Loss { kind, message: Arc::from("it was made so"), signal: None };
         self.say(node, Input::WorkerLost { node, engine, loss, running: running.or(was) });
     }
 }
