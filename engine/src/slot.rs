@@ -74,7 +74,8 @@ impl Slot {
     fn start(&mut self, ctx: &WorkerContext, origin: &Origin, own: Option<u64>) -> Worker {
         if self.workers.len() == WORKERS_MAX {
             // One that keeps no names goes first.
-            let gone = self.workers.remove(self.workers.iter().position(|w| w.purpose.own.is_some()).unwrap_or(0));
+            let gone =
+                self.workers.remove(self.workers.iter().position(|w| w.purpose.own.is_some()).unwrap_or(0));
             let message = "it was ended to make room for other programs".to_owned();
             self.remember(gone.purpose, Predecessor { message, signal: None });
         }
@@ -136,7 +137,9 @@ impl Slot {
         if self.active != Some(worker.purpose) || !is_missed {
             match worker.purpose.own {
                 None => tracing::info!(engine = self.engine, "an idle worker is gone: {}", ended.message),
-                Some(_) => tracing::debug!(engine = self.engine, "a job's own worker is gone: {}", ended.message),
+                Some(_) => {
+                    tracing::debug!(engine = self.engine, "a job's own worker is gone: {}", ended.message)
+                }
             }
             return None;
         }

@@ -124,7 +124,9 @@ impl Crew {
         }
         for job in self.call_each(function).unwrap_or_default() {
             if !self.session.wait(&job, Some(RELEASE_TIMEOUT)) {
-                tracing::warn!("an engine does not let go what a mapper kept there; its worker has to be ended");
+                tracing::warn!(
+                    "an engine does not let go what a mapper kept there; its worker has to be ended"
+                );
             }
         }
     }

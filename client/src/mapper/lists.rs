@@ -124,9 +124,10 @@ mod tests {
 
     #[test]
     fn the_i_th_task_has_the_i_th_elements() {
-        let tasks: Vec<_> = (vec![1_u8, 2], vec!["a", "b"].into_iter().map(str::to_owned).collect::<Vec<_>>())
-            .into_tasks()
-            .collect();
+        let tasks: Vec<_> =
+            (vec![1_u8, 2], vec!["a", "b"].into_iter().map(str::to_owned).collect::<Vec<_>>())
+                .into_tasks()
+                .collect();
         assert_eq!(tasks, [(1, "a".to_owned()), (2, "b".to_owned())]);
         assert_eq!(vec![7_i64, 8].into_tasks().collect::<Vec<_>>(), [(7,), (8,)]);
         assert_eq!((vec![7_i64],).into_tasks().collect::<Vec<_>>(), [(7,)]);

@@ -49,7 +49,8 @@ impl<L: ArgumentLists, R: Value> WorkMapper<L, R> for Mapper<L, R> {
         let segment = segment_func.ok_or(MapError::NoFunction)?;
         install_hook();
         let resource = guard(|| (segment.make)(0));
-        let resource = resource.map_err(|fault| MapError::Worker { worker: 0, source: remote(0, fault).into() })?;
+        let resource =
+            resource.map_err(|fault| MapError::Worker { worker: 0, source: remote(0, fault).into() })?;
         self.at_work = Some((segment, resource));
         self.times = SegmentTimes::from([(0, Vec::new())]);
         Ok(())

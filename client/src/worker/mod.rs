@@ -38,10 +38,10 @@ pub(crate) use entries::{
     simulate, try_execute, try_map, try_map_with, try_simulate,
 };
 pub(crate) use entry::{BadEntry, summon};
+pub(crate) use fault::{Fault, guard, install_hook};
 pub use namespace::{Namespace, NamespaceError};
 pub use segments::ApplyWith;
 pub(crate) use segments::{
     Fallible, FallibleWith, Plain, Reply, Segment, With, prepare, release, run_alone, run_kept, with_worker,
 };
-pub(crate) use fault::{Fault, guard, install_hook};
 pub(crate) use start::{ThreadWorkers, become_worker, forgot_init};
