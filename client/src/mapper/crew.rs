@@ -1,7 +1,7 @@
 //! The workers of a mapper: engines of a session, each of which gets one task at a time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lists::{ArgumentLists, Task};
 use super::{MapError, SegmentTimes};
@@ -122,8 +122,9 @@ impl Crew {
         if self._own.is_some() {
             return;
         }
+        let started = Instant::now();
         for job in self.call_each(function).unwrap_or_default() {
-            if !self.session.wait(&job, Some(RELEASE_TIMEOUT)) {
+            if !self.session.wait(&job, Some(RELEASE_TIMEOUT.saturating_sub(started.elapsed()))) {
                 tracing::warn!(
                     "an engine does not let go what a mapper kept there; its worker has to be ended"
                 );

@@ -138,3 +138,40 @@ pub trait WorkMapper<L: ArgumentLists, R> {
     /// ```
     fn worker_segment_times(&self) -> &SegmentTimes;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+
+    fn increments(client: &Client) {
+        let mut mapper = WorkerMapper::on(client);
+        mapper.init(Some(SegmentFunc::new(|x: i64| x + 1)), Some(2)).unwrap();
+        for n in [0, 1, 200] {
+            assert_eq!(mapper.map((0..n).collect()).unwrap(), (1..=n).collect::<Vec<_>>());
+        }
+    }
+
+    /// Where a thread cannot run the connection: in a runtime, or beside another that does.
+    #[test]
+    fn maps_end_wherever_they_are_waited_for() {
+        let client = Client::in_process(2).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { increments(&client) });
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| increments(&client));
+            }
+        });
+    }
+
+    #[test]
+    fn a_mapper_whose_client_is_closed_says_so() {
+        let client = Client::in_process(1).unwrap();
+        let mut mapper = WorkerMapper::on(&client);
+        mapper.init(Some(SegmentFunc::new(|x: i64| x)), None).unwrap();
+        drop(client);
+        let error = mapper.map(vec![1]).unwrap_err();
+        assert!(matches!(error, MapError::Worker { worker: 0, source: crate::Error::Closed }), "{error}");
+    }
+}

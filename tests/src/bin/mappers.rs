@@ -44,8 +44,16 @@ fn mapper<L: ArgumentLists + 'static, R: Value>(kind: &str) -> AnyMapper<L, R> {
         "serial" => Box::new(Mapper::new()),
         "workers" => Box::new(WorkerMapper::new()),
         "tasks" => Box::new(TaskMapper::new()),
+        "on-workers" => Box::new(WorkerMapper::on(clients())),
+        "on-tasks" => Box::new(TaskMapper::on(clients())),
         other => panic!("no such kind: {other:?}"),
     }
+}
+
+/// A client of the cluster under test, for as long as the program runs.
+fn clients() -> &'static Client {
+    static CLIENT: std::sync::OnceLock<Client> = std::sync::OnceLock::new();
+    CLIENT.get_or_init(|| Client::connect("test").unwrap_or_else(|e| panic!("{e}")))
 }
 
 fn numbered(gate: &Gate, n: u64) -> Numbered {
@@ -108,11 +116,11 @@ fn refused(kind: &str, gate: &Gate) -> Outcome {
 
 /// Task 1 fails when three are there; with one worker there is nobody to wait for. The others never end by themselves.
 fn wait_for_others(i: u64, gate: &Gate) {
-    gate.sign(i);
     if i == 1 {
+        gate.sign(i);
         gate.wait_for_arrivals(if gate.is_open() { 2 } else { 3 });
     } else {
-        gate.pass(format!("{i}-passes"));
+        gate.pass(i);
     }
 }
 
@@ -210,13 +218,8 @@ fn use_device(device: &mut Device, i: u64, _: Gate) -> (u64, usize, u32, u32) {
 
 fn resources(kind: &str, gate: &Gate) -> Outcome {
     let segment = SegmentFunc::with_resource(Device::make, use_device);
-    let client = if kind.starts_with("on-") { Some(Client::connect("test")?) } else { None };
-    let mut mapper: AnyMapper<Numbered, _> = match (kind, &client) {
-        ("on-workers", Some(client)) => Box::new(WorkerMapper::on(client)),
-        ("on-tasks", Some(client)) => Box::new(TaskMapper::on(client)),
-        _ => mapper(kind),
-    };
-    if client.is_some() {
+    let mut mapper = mapper(kind);
+    if kind.starts_with("on-") {
         mapper.init(Some(segment), Some(4)).map_err(|e| told(&e)).expect_err("there are three engines");
     }
     mapper.init(Some(segment), Some(2))?;
@@ -283,17 +286,17 @@ fn exits(kind: &str, gate: &Gate) -> Outcome {
 
 /// What engines keep is not touched by tasks that run beside it, nor by mappers that keep something there.
 fn names(gate: &Gate) -> Outcome {
-    let client = Client::connect("test")?;
+    let client = clients();
     let dview = client.direct_view(..);
     dview.push("k", &7_u32).get()?;
     let workers = dview.apply(std::process::id, ()).get()?;
     println!("workers {workers:?}");
-    let mut tasks = TaskMapper::on(&client);
+    let mut tasks = TaskMapper::on(client);
     tasks.init(Some(SegmentFunc::new(look_around)), None)?;
     gate.open();
     let pids: Vec<u32> = tasks.map(numbered(gate, TASKS))?.into_iter().map(|(pid, _)| pid).collect();
     println!("tasks {pids:?}");
-    let mut stay = WorkerMapper::on(&client);
+    let mut stay = WorkerMapper::on(client);
     stay.init(Some(SegmentFunc::new(look_around)), None)?;
     println!("stay {:?}", stay.map(numbered(gate, 3))?.into_iter().map(|(pid, _)| pid).collect::<Vec<_>>());
     stay.cleanup();

@@ -52,3 +52,40 @@ fn the_signal_is_told() {
     assert!(signal(victim.pid, Signal::TERM));
     check_failed(&program.finish(), "killed 0 signal 15");
 }
+
+/// The engines of another daemon are left, but too few for the next map.
+#[test]
+fn an_engine_that_is_lost_ends_the_map() {
+    for kind in ["on-workers", "on-tasks"] {
+        let mut cluster = Cluster::start(2);
+        let lost = cluster.add_node(1);
+        let gate = cluster.gate("gate");
+        let program = start(&cluster, "held", kind);
+        gate.wait_for_arrivals(3);
+        cluster.node(lost).kill();
+        let finished = program.wait();
+        let errors = finished.lines("error ");
+        assert!(errors[0].starts_with("error worker 2: worker 2 failed: "), "{}", errors[0]);
+        assert!(errors[0].contains("engine 2") && errors[0].contains("went away"), "{}", errors[0]);
+        assert!(
+            finished.stderr.contains("3 workers are asked for, and the client has 2"),
+            "{}",
+            finished.stderr
+        );
+        cluster.wait_until_idle();
+    }
+}
+
+#[test]
+fn a_controller_that_is_lost_ends_the_map() {
+    for kind in ["on-workers", "on-tasks"] {
+        let mut cluster = Cluster::start(3);
+        let gate = cluster.gate("gate");
+        let mut program = start(&cluster, "held", kind);
+        gate.wait_for_arrivals(3);
+        cluster.controller().kill();
+        let error = program.wait_for_line("error ");
+        assert!(error.starts_with("error worker 0: ") && error.contains("controller was lost"), "{error}");
+        assert!(!program.wait().status.success(), "there are no engines for the next map");
+    }
+}
