@@ -15,26 +15,26 @@ const CYCLES: usize = 4;
 /// What a worker holds: a device, or as here what stands for one.
 struct Device {
     id: usize,
-    segments: u32,
+    steps: u64,
 }
 
 impl Device {
     fn open(worker: usize) -> Self {
-        Self { id: worker, segments: 0 }
+        Self { id: worker, steps: 0 }
     }
 }
 
-/// Brownian motion in a double well, seen from the walker's place: where it is after so many steps.
-fn run_segment(device: &mut Device, walker: f64, seed: u64) -> f64 {
-    device.segments += 1;
-    let mut state = seed ^ (device.id as u64);
+/// Brownian motion in a double well: where the walker is after so many steps, and the device that took them. The seed decides, not the device.
+fn run_segment(device: &mut Device, walker: f64, seed: u64) -> (f64, usize) {
+    device.steps += u64::from(STEPS);
+    let mut state = seed;
     let mut x = walker;
     for _ in 0..STEPS {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let noise = (state >> 40) as f64 / f64::from(1_u32 << 24) - 0.5;
         x += 1e-3 * 4.0 * x * (1.0 - x * x) + 0.06 * noise;
     }
-    x
+    (x, device.id)
 }
 
 /// Walkers that came far are split, those that did not are merged away.
@@ -53,16 +53,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut walkers = vec![-1.0; WALKERS];
     for cycle in 0..CYCLES {
         let seeds = (0..WALKERS).map(|walker| (cycle * WALKERS + walker) as u64).collect();
-        walkers = mapper.map((walkers, seeds))?;
-        println!(
-            "cycle {cycle}: {} walkers are in the right well",
-            walkers.iter().filter(|x| **x > 0.0).count()
-        );
+        let (moved, devices): (Vec<f64>, Vec<usize>) = mapper.map((walkers, seeds))?.into_iter().unzip();
+        let right = moved.iter().filter(|x| **x > 0.0).count();
+        println!("cycle {cycle}: {right} of {WALKERS} walkers are in the right well; by device {devices:?}");
         for (worker, times) in mapper.worker_segment_times() {
             let total: f64 = times.iter().sum();
             println!("  worker {worker}: {} segments in {total:.3} s", times.len());
         }
-        walkers = resampled(walkers);
+        walkers = resampled(moved);
     }
     mapper.cleanup();
     Ok(())

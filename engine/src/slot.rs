@@ -47,6 +47,12 @@ impl Slot {
         self.epoch == epoch
     }
 
+    /// How many workers it has started.
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// The worker for a job's chunks, started when there is none, and whether it has to be told of the job. It is its program's,
     /// or, with `is_own`, the job's alone.
     pub(crate) fn worker_for(

@@ -48,7 +48,7 @@ impl Core {
         self.try_tell(input).expect("the input makes sense")
     }
 
-    fn submit_as(&mut self, client: u64, job: u64, program: u32, elements: u64, plan: Plan) -> Vec<Action> {
+    fn submit_as(&mut self, client: u64, job: u64, program: u64, elements: u64, plan: Plan) -> Vec<Action> {
         let (client, job) = (ClientId(client), JobKey(job));
         let spec = JobSpec { program: ProgramKey(program), elements, plan, retries: 1 };
         let mut actions = self.tell(Input::Submit { client, job, spec });

@@ -136,7 +136,7 @@ impl Session {
     /// Waits until one of these jobs has ended.
     pub(crate) fn wait_for_any(&self, jobs: &[Arc<Job>]) {
         // All are asked, so that each wakes this thread.
-        let ended = |waker: &Waker| jobs.iter().fold(false, |ended, job| job.poll_ended(waker) || ended);
+        let ended = |waker: &Waker| jobs.iter().filter(|job| job.poll_ended(waker)).count() > 0;
         let any = std::future::poll_fn(|cx| if ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
         if self.drive.run_until(any, None).is_some() {
             return;

@@ -16,7 +16,7 @@ const GRACE_NS: u64 = 2_000_000;
 impl World {
     pub(super) fn join(&mut self, engines: u32, wanted: Vec<EngineId>) -> Result<(), Broken> {
         let id = NodeId(self.name());
-        let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3) as u32);
+        let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3));
         let node =
             SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
         self.nodes.insert(id, node);
