@@ -10,6 +10,11 @@ use crate::worker::{
     self, Apply, ApplyWith, BadEntry, Fallible, FallibleWith, Fault, Function, Plain, Segment, With,
 };
 
+/// What a worker of this process keeps.
+pub(super) type Resource = Box<dyn Any>;
+/// A value, and the time that the function took for it.
+pub(super) type Timed<R> = (R, Duration);
+
 /// The function that a mapper maps, with the factory of its workers' resources if it has one: plain functions or closures that
 /// capture nothing.
 ///
@@ -23,8 +28,8 @@ use crate::worker::{
 /// ```
 pub struct SegmentFunc<T, R> {
     pub(super) label: &'static str,
-    pub(super) make: fn(usize) -> Result<Box<dyn Any>, Fault>,
-    pub(super) run: fn(&mut dyn Any, T) -> Result<(R, Duration), Fault>,
+    pub(super) make: fn(usize) -> Result<Resource, Fault>,
+    pub(super) run: fn(&mut dyn Any, T) -> Result<Timed<R>, Fault>,
     pub(super) prepare: Result<Function, BadEntry>,
     pub(super) run_kept: Result<Function, BadEntry>,
     pub(super) run_alone: Result<Function, BadEntry>,

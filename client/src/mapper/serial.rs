@@ -1,9 +1,7 @@
 //! One task after the other, in this process: the reference.
 
-use std::any::Any;
-
 use super::lists::ArgumentLists;
-use super::segment_func::SegmentFunc;
+use super::segment_func::{Resource, SegmentFunc};
 use super::{MapError, SegmentTimes, WorkMapper};
 use crate::codec::Value;
 use crate::error::{RemoteError, RemoteErrorKind};
@@ -13,9 +11,12 @@ use crate::worker::{Fault, guard, install_hook};
 ///
 /// A function that brings down its process brings down this one.
 pub struct Mapper<L: ArgumentLists, R> {
-    at_work: Option<(SegmentFunc<L::Task, R>, Box<dyn Any>)>,
+    at_work: Option<AtWork<L::Task, R>>,
     times: SegmentTimes,
 }
+
+/// The function, and the resource of the only worker.
+type AtWork<T, R> = (SegmentFunc<T, R>, Resource);
 
 impl<L: ArgumentLists, R> Mapper<L, R> {
     /// A mapper that waits for [`init`](WorkMapper::init).
