@@ -17,7 +17,7 @@ use crate::worker::forgot_init;
 ///
 /// Should the controller go away, the client keeps trying to reach it; load-balanced jobs then go on where they were.
 pub struct Client {
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     thread: Option<JoinHandle<()>>,
     /// Ends after the session.
     local: Option<LocalCluster>,

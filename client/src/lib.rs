@@ -29,6 +29,7 @@
 //!   data goes along with [`LoadBalancedView::with`]. Values are any `serde` type; vectors and arrays of numbers travel raw.
 //! - [`comm`] lets the engines talk to each other, with MPI's names.
 //! - [`simulation`] puts together what was computed in overlapping pieces.
+//! - [`mapper`] maps one function over lists, cycle after cycle, on workers that stay or on a process per task.
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
@@ -36,6 +37,7 @@ pub mod comm;
 mod error;
 mod job;
 mod local;
+pub mod mapper;
 mod program;
 mod progress;
 mod result;

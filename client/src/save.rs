@@ -160,7 +160,7 @@ mod tests {
         let mut builder = ElementsBuilder::default();
         (0..elements).for_each(|x| builder.push(&x).unwrap());
         let spec = JobSpec {
-            function: Function { entry: 0, label: "f" },
+            function: Function { entry: 0, label: "f", own_worker: false },
             elements: builder.finish(),
             context: Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 4 },

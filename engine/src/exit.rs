@@ -3,8 +3,24 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+/// How a process ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Exit {
+    /// For people: what became of it.
+    pub(crate) message: String,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<u32>,
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        let signal = status.signal().and_then(|signal| u32::try_from(signal).ok());
+        Self { message: describe(status), signal }
+    }
+}
+
 /// `was killed by SIGKILL (…)` or `exited with code 3`.
-pub(crate) fn describe(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => {
             let hint = match signal {
@@ -57,6 +73,8 @@ mod tests {
     fn signals_and_codes_have_names() {
         assert!(describe(ExitStatus::from_raw(9)).starts_with("was killed by SIGKILL ("));
         assert_eq!(describe(ExitStatus::from_raw(3 << 8)), "exited with code 3");
+        let signal = |raw| Exit::from(ExitStatus::from_raw(raw)).signal;
+        assert_eq!((signal(9), signal(3 << 8)), (Some(9), None));
         assert_eq!(describe(ExitStatus::from_raw(60)), "was killed by signal 60");
     }
 }

@@ -19,6 +19,8 @@ struct Job {
     open: Open,
     /// The context's earlier parts.
     context: Vec<Bytes>,
+    /// Its chunks run in processes of its own.
+    own_worker: bool,
 }
 
 /// The node's side of a session.
@@ -78,7 +80,8 @@ impl Session {
             Origin { program, hash, client_host_id: open.client_host_id, client_pid: open.client_pid };
         let context = self.parts.remove(&open.job).unwrap_or_default();
         let frame = Open { job: open.job, entry: open.entry, label: open.label, context: open.context };
-        self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context }));
+        let own_worker = open.own_worker;
+        self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context, own_worker }));
         Ok(())
     }
 
@@ -153,7 +156,7 @@ fn job(jobs: &HashMap<u64, Arc<Job>>, job: u64) -> Result<&Arc<Job>, Nonsense> {
 
 /// Passes a frame to the worker of the job's program, telling it of the job first.
 async fn give(slot: &mut Slot, ctx: &WorkerContext, job: &Arc<Job>, frame: Frame) {
-    let (worker, is_new) = slot.worker_for(ctx, &job.origin, job.open.job);
+    let (worker, is_new) = slot.worker_for(ctx, &job.origin, job.open.job, job.own_worker);
     if is_new {
         let total = job.context.iter().map(Bytes::len).sum::<usize>() + job.open.context.len();
         for data in &job.context {

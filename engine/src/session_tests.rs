@@ -22,7 +22,7 @@ use crate::worker::ThreadLauncher;
 /// More than anything takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Workers that greet, tell the test of the chunks they are given, and end when they are given chunk 0.
+/// Workers that greet, tell the test of the chunks they are given, hand back chunk 9, and end when they are given chunk 0.
 struct Mortal {
     protocol: u32,
     tell: Mutex<channel::Sender<u64>>,
@@ -39,8 +39,14 @@ impl ThreadLauncher for Mortal {
             while let Some(frame) = decoder.next_frame().unwrap() {
                 let Frame::Assign(assign) = frame else { continue };
                 self.tell.lock().unwrap().send(assign.chunks.first).unwrap();
-                if assign.chunks.first == 0 {
-                    return;
+                match assign.chunks.first {
+                    0 => return,
+                    9 => {
+                        let mut bytes = BytesMut::new();
+                        let _ = Frame::Returned(assign.chunks).encode_head(&mut bytes);
+                        socket.write_all(&bytes).unwrap();
+                    }
+                    _ => {}
                 }
             }
             match socket.read(&mut piece) {
@@ -52,14 +58,27 @@ impl ThreadLauncher for Mortal {
 }
 
 fn open() -> NodeCommand {
+    open_job(1, false)
+}
+
+fn open_job(job: u64, own_worker: bool) -> NodeCommand {
     let program =
         v1::Program { hash: vec![7; 32].into(), size: 1, path: "program".to_owned(), target: target() };
-    NodeCommand { kind: Some(Kind::Open(v1::Open { job: 1, program: Some(program), ..v1::Open::default() })) }
+    let open = v1::Open { job, program: Some(program), own_worker, ..v1::Open::default() };
+    NodeCommand { kind: Some(Kind::Open(open)) }
+}
+
+fn close(job: u64) -> NodeCommand {
+    NodeCommand { kind: Some(Kind::Close(v1::Close { job })) }
 }
 
 fn assign(first_chunk: u64, epoch: u32) -> NodeCommand {
+    assign_of(1, first_chunk, epoch)
+}
+
+fn assign_of(job: u64, first_chunk: u64, epoch: u32) -> NodeCommand {
     let assign = v1::Assign {
-        job: 1,
+        job,
         first_chunk,
         chunk_count: 1,
         chunk_len: 1,
@@ -76,7 +95,7 @@ struct Site {
     news: mpsc::Receiver<Event>,
     /// The chunks that workers are given.
     given: channel::Receiver<u64>,
-    _messages: mpsc::Receiver<v1::NodeMessage>,
+    messages: mpsc::Receiver<v1::NodeMessage>,
     _folder: TempDir,
 }
 
@@ -97,17 +116,28 @@ impl Site {
             events,
             _alive: alive,
         };
-        Self { session: Session::new(ctx, &[0]), news, given, _messages: messages, _folder: folder }
+        Self { session: Session::new(ctx, &[0]), news, given, messages, _folder: folder }
     }
 
     async fn command(&mut self, command: NodeCommand) {
         self.session.command(command).await.unwrap();
     }
 
+    /// What the controller is told, if anything, of the next worker that ends.
+    async fn next_end(&mut self) -> Option<v1::NodeMessage> {
+        let event = tokio::time::timeout(DEADLINE, self.news.recv()).await.unwrap().unwrap();
+        self.session.event(event)
+    }
+
+    /// Waits for a chunk to be handed back.
+    async fn returned(&mut self) {
+        let message = tokio::time::timeout(DEADLINE, self.messages.recv()).await.unwrap().unwrap();
+        assert!(matches!(message.kind, Some(v1::node_message::Kind::Returned(_))), "{message:?}");
+    }
+
     /// What the controller is told of the next worker that ends.
     async fn next_loss(&mut self) -> v1::WorkerLost {
-        let event = tokio::time::timeout(DEADLINE, self.news.recv()).await.unwrap().unwrap();
-        let message = self.session.event(event).expect("the controller is told");
+        let message = self.next_end().await.expect("the controller is told");
         let Some(v1::node_message::Kind::WorkerLost(lost)) = message.kind else { panic!("{message:?}") };
         lost
     }
@@ -138,4 +168,63 @@ async fn a_program_of_another_version_is_told_so() {
     for part in ["program was built with phalanx 7.8.9", VERSION, "Build both with the same version"] {
         assert!(lost.message.contains(part), "{part:?} is missing in: {}", lost.message);
     }
+}
+
+/// The controller has all it was promised, and may have given the engine something else to do by now: what was assigned since must
+/// not be dropped.
+#[tokio::test]
+async fn a_jobs_own_worker_that_owes_nothing_is_not_missed() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open_job(2, true)).await;
+    site.command(assign_of(2, 9, 0)).await;
+    site.returned().await;
+    site.command(close(2)).await;
+    assert!(site.next_end().await.is_none());
+    site.command(open_job(3, true)).await;
+    site.command(assign_of(3, 5, 0)).await;
+    let given = tokio::task::spawn_blocking(move || [0, 1].map(|_| site.given.recv_timeout(DEADLINE))).await;
+    assert_eq!(given.unwrap(), [Ok(9), Ok(5)]);
+}
+
+/// A job that was cancelled is closed at once; its chunk is held until the controller hears of its end.
+#[tokio::test]
+async fn a_jobs_own_worker_that_leaves_in_debt_is_told_of() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open_job(2, true)).await;
+    site.command(assign_of(2, 5, 0)).await;
+    site.command(close(2)).await;
+    let lost = site.next_loss().await;
+    assert_eq!(lost.kind(), v1::WorkerLossKind::Stopped);
+    // Nothing is left of it to stand in the next one's way.
+    site.command(open_job(3, true)).await;
+    site.command(assign_of(3, 0, 1)).await;
+    assert_eq!(site.next_loss().await.kind(), v1::WorkerLossKind::Died);
+}
+
+/// The engine's own worker, which keeps names, is another one.
+#[tokio::test]
+async fn a_job_with_its_own_worker_leaves_the_engines_alone() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open()).await;
+    site.command(assign(9, 0)).await;
+    site.returned().await;
+    for job in 2..9 {
+        site.command(open_job(job, true)).await;
+        site.command(assign_of(job, 9, 0)).await;
+        site.returned().await;
+        if job > 5 {
+            // The others are left open: they make room for each other, not for the engine's own.
+            site.command(close(job)).await;
+        }
+    }
+    // It is still there, and ends when it is given what ends it.
+    site.command(assign(0, 0)).await;
+    let told = loop {
+        if let Some(told) = site.next_end().await {
+            break told;
+        }
+    };
+    let Some(v1::node_message::Kind::WorkerLost(lost)) = told.kind else { panic!("{told:?}") };
+    assert_eq!(lost.kind(), v1::WorkerLossKind::Died);
+    assert_eq!(site.session.slots[&0].generation(), 8, "one of the engine's, seven of jobs");
 }

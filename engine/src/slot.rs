@@ -5,7 +5,7 @@ use phalanx_proto::v1::{self, WorkerLossKind, node_message::Kind};
 
 use crate::outbound::message;
 use crate::program::{Hash, Origin};
-use crate::worker::{Ended, Worker, WorkerContext};
+use crate::worker::{Ended, Gone, Order, Predecessor, Purpose, Worker, WorkerContext};
 
 /// Workers of different programs that an engine keeps, with their namespaces; the one unused for longest makes room.
 const WORKERS_MAX: usize = 4;
@@ -17,13 +17,15 @@ pub(crate) struct Slot {
     epoch: u32,
     /// The last used is last.
     workers: Vec<Worker>,
-    /// Of the program that was assigned last.
-    active: Option<Hash>,
+    /// What the worker is for that was given something last.
+    active: Option<Purpose>,
     /// Jobs that a worker knows, by the worker's generation.
     opened: Vec<(u64, u64)>,
     generation: u64,
     /// How the last worker of a program ended.
-    predecessors: Vec<(Hash, String)>,
+    predecessors: Vec<(Hash, Predecessor)>,
+    /// The last worker whose only job has ended: the next one of its kind starts when it is gone.
+    leaving: Option<Gone>,
 }
 
 impl Slot {
@@ -36,6 +38,7 @@ impl Slot {
             opened: Vec::new(),
             generation: 0,
             predecessors: Vec::new(),
+            leaving: None,
         }
     }
 
@@ -44,12 +47,26 @@ impl Slot {
         self.epoch == epoch
     }
 
-    /// The worker of a program, started when there is none, and whether it has to be told of the job.
-    pub(crate) fn worker_for(&mut self, ctx: &WorkerContext, origin: &Origin, job: u64) -> (&Worker, bool) {
-        self.active = Some(origin.hash);
-        let worker = match self.workers.iter().position(|w| w.hash == origin.hash) {
+    /// How many workers it has started.
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The worker for a job's chunks, started when there is none, and whether it has to be told of the job. It is its program's,
+    /// or, with `is_own`, the job's alone.
+    pub(crate) fn worker_for(
+        &mut self,
+        ctx: &WorkerContext,
+        origin: &Origin,
+        job: u64,
+        is_own: bool,
+    ) -> (&Worker, bool) {
+        let purpose = Purpose { hash: origin.hash, own: is_own.then_some(job) };
+        self.active = Some(purpose);
+        let worker = match self.workers.iter().position(|w| w.purpose == purpose) {
             Some(at) => self.workers.remove(at),
-            None => self.start(ctx, origin),
+            None => self.start(ctx, origin, purpose.own),
         };
         let key = (worker.generation, job);
         let is_new = !self.opened.contains(&key);
@@ -60,28 +77,36 @@ impl Slot {
         (self.workers.last().expect("pushed a line ago"), is_new)
     }
 
-    fn start(&mut self, ctx: &WorkerContext, origin: &Origin) -> Worker {
+    fn start(&mut self, ctx: &WorkerContext, origin: &Origin, own: Option<u64>) -> Worker {
         if self.workers.len() == WORKERS_MAX {
-            let gone = self.workers.remove(0);
-            self.remember(gone.hash, "it was ended to make room for other programs".to_owned());
+            // One that keeps no names goes first.
+            let gone =
+                self.workers.remove(self.workers.iter().position(|w| w.purpose.own.is_some()).unwrap_or(0));
+            let message = "it was ended to make room for other programs".to_owned();
+            self.remember(gone.purpose, Predecessor { message, signal: None });
         }
         self.generation += 1;
-        let at = self.predecessors.iter().position(|(hash, _)| *hash == origin.hash);
-        let predecessor = at.map(|at| self.predecessors[at].1.clone()).unwrap_or_default();
-        Worker::start(ctx, self.engine, self.generation, origin, predecessor)
+        let known = self.predecessors.iter().find(|(hash, _)| own.is_none() && *hash == origin.hash);
+        let predecessor = known.map(|(_, predecessor)| predecessor.clone()).unwrap_or_default();
+        let after = own.and_then(|_| self.leaving.take());
+        let (engine, generation) = (self.engine, self.generation);
+        Worker::start(ctx, Order { engine, generation, origin, predecessor, own, after })
     }
 
-    fn remember(&mut self, hash: Hash, how: String) {
-        self.predecessors.retain(|(other, _)| *other != hash);
+    fn remember(&mut self, purpose: Purpose, how: Predecessor) {
+        if purpose.own.is_some() {
+            return;
+        }
+        self.predecessors.retain(|(other, _)| *other != purpose.hash);
         if self.predecessors.len() == 2 * WORKERS_MAX {
             self.predecessors.remove(0);
         }
-        self.predecessors.push((hash, how));
+        self.predecessors.push((purpose.hash, how));
     }
 
     /// The worker that is in use.
     pub(crate) fn active(&self) -> Option<&Worker> {
-        self.workers.last().filter(|w| Some(w.hash) == self.active)
+        self.workers.last().filter(|w| Some(w.purpose) == self.active)
     }
 
     /// A worker by its generation.
@@ -89,8 +114,11 @@ impl Slot {
         self.workers.iter().find(|w| w.generation == generation)
     }
 
-    /// The workers that know a job; they are forgotten to.
+    /// The workers that know a job and others; they are forgotten to. One that is for this job alone leaves.
     pub(crate) fn close(&mut self, job: u64) -> Vec<&Worker> {
+        for worker in self.workers.iter_mut().filter(|w| w.purpose.own == Some(job)) {
+            self.leaving = worker.leave().or(self.leaving.take());
+        }
         let known: Vec<u64> =
             self.opened.extract_if(.., |(_, j)| *j == job).map(|(generation, _)| generation).collect();
         self.workers.iter().filter(|w| known.contains(&w.generation)).collect()
@@ -108,9 +136,17 @@ impl Slot {
         let at = self.workers.iter().position(|w| w.generation == generation)?;
         let worker = self.workers.remove(at);
         self.opened.retain(|(g, _)| *g != generation);
-        self.remember(worker.hash, ended.message.clone());
-        if self.active != Some(worker.hash) {
-            tracing::info!(engine = self.engine, "an idle worker is gone: {}", ended.message);
+        let how = Predecessor { message: ended.message.clone(), signal: ended.signal };
+        self.remember(worker.purpose, how);
+        // One that is for a single job is missed only for what it owes.
+        let is_missed = worker.purpose.own.is_none() || ended.owes;
+        if self.active != Some(worker.purpose) || !is_missed {
+            match worker.purpose.own {
+                None => tracing::info!(engine = self.engine, "an idle worker is gone: {}", ended.message),
+                Some(_) => {
+                    tracing::debug!(engine = self.engine, "a job's own worker is gone: {}", ended.message)
+                }
+            }
             return None;
         }
         self.active = None;
@@ -128,6 +164,7 @@ impl Slot {
             job: running.map_or(0, |r| r.job),
             chunk: running.map_or(0, |r| r.chunk),
             attempt: running.map_or(0, |r| r.attempt),
+            signal: ended.signal.unwrap_or_default(),
         })))
     }
 }

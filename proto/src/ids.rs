@@ -38,8 +38,8 @@ id!(
     JobKey(u64)
 );
 id!(
-    /// Stands for a program's hash inside the controller.
-    ProgramKey(u32)
+    /// Stands for a program's hash inside the controller, or for one job's processes when no other job may use them.
+    ProgramKey(u64)
 );
 
 /// A job as its client named it (UUIDv7): submitting one id twice is submitting once.

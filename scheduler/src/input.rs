@@ -61,6 +61,8 @@ pub struct Loss {
     pub kind: LossKind,
     /// What is known, for people.
     pub message: Arc<str>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<u32>,
 }
 
 /// Whose fault a lost worker may be.

@@ -48,7 +48,7 @@ impl Core {
         self.try_tell(input).expect("the input makes sense")
     }
 
-    fn submit_as(&mut self, client: u64, job: u64, program: u32, elements: u64, plan: Plan) -> Vec<Action> {
+    fn submit_as(&mut self, client: u64, job: u64, program: u64, elements: u64, plan: Plan) -> Vec<Action> {
         let (client, job) = (ClientId(client), JobKey(job));
         let spec = JobSpec { program: ProgramKey(program), elements, plan, retries: 1 };
         let mut actions = self.tell(Input::Submit { client, job, spec });
@@ -87,7 +87,7 @@ impl Core {
         let node =
             self.assigned.iter().find(|(_, e, _)| e.0 == engine).map_or(NodeId(0), |(node, _, _)| *node);
         self.assigned.retain(|(_, e, _)| e.0 != engine);
-        let loss = Loss { kind, message: Arc::from("signal 9") };
+        let loss = Loss { kind, message: Arc::from("signal 9"), signal: Some(9) };
         self.tell(Input::WorkerLost { node, engine: EngineId(engine), loss, running })
     }
 

@@ -97,6 +97,8 @@ pub(crate) struct Lost {
     /// Its elements, but for those that an earlier attempt had settled.
     pub(crate) elements: Vec<u64>,
     pub(crate) error: RemoteError,
+    /// The signal that ended its worker, if one did.
+    pub(crate) signal: Option<i32>,
 }
 
 /// How a job ended.
@@ -203,7 +205,8 @@ impl Job {
         state.failed += missing.len() as u64;
         state.chunks_done += self.chunks_in(failed.element_first, end);
         state.show(error.clone());
-        state.lost.push(Lost { elements: missing, error });
+        let signal = i32::try_from(failed.signal).ok().filter(|signal| *signal > 0);
+        state.lost.push(Lost { elements: missing, error, signal });
         state.received_ns = now_ns();
         self.announce(state);
     }

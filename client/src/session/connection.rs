@@ -348,7 +348,7 @@ mod tests {
 
     fn job(key: u64) -> Arc<Job> {
         let spec = JobSpec {
-            function: Function { entry: 0, label: "f" },
+            function: Function { entry: 0, label: "f", own_worker: false },
             elements: crate::codec::Elements::default(),
             context: bytes::Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 1 },

@@ -18,7 +18,8 @@ mod upload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::task::{Poll, Wake, Waker};
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -51,6 +52,20 @@ pub(crate) enum Command {
 const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
+
+/// Wakes a thread that sleeps.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    /// One per thread, so that a job knows it again.
+    static WAKER: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+}
 
 /// The connection, as the user's threads see it.
 pub(crate) struct Session {
@@ -116,6 +131,22 @@ impl Session {
             let _waiting = self.waiting();
             job.wait(timeout.map(|timeout| timeout.saturating_sub(started.elapsed())))
         })
+    }
+
+    /// Waits until one of these jobs has ended.
+    pub(crate) fn wait_for_any(&self, jobs: &[Arc<Job>]) {
+        // All are asked, so that each wakes this thread.
+        let ended = |waker: &Waker| jobs.iter().filter(|job| job.poll_ended(waker)).count() > 0;
+        let any = std::future::poll_fn(|cx| if ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
+        if self.drive.run_until(any, None).is_some() {
+            return;
+        }
+        let _waiting = self.waiting();
+        WAKER.with(|waker| {
+            while !ended(waker) {
+                std::thread::park();
+            }
+        });
     }
 
     /// Waits until the job has more than `runs` results and `lost` chunks without one, or has ended, or for `timeout`.

@@ -103,6 +103,7 @@ fn submission(job: &Job, again: bool) -> ClientMessage {
         varying: spec.elements.lens.varying(),
         retries: spec.retries,
         context_len: spec.context.len() as u64,
+        own_worker: spec.function.own_worker,
         plan: Some(plan),
     }))
 }

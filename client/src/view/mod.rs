@@ -60,7 +60,7 @@ pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle
 }
 
 fn nothing() -> JobSpec {
-    let function = Function { entry: 0, label: "" };
+    let function = Function { entry: 0, label: "", own_worker: false };
     JobSpec::new(function, Elements::default(), Bytes::new(), JobPlan::Balanced { chunksize: 0 })
 }
 

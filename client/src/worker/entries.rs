@@ -23,23 +23,25 @@ pub(crate) struct Function {
     pub(crate) entry: i64,
     /// The function's name, for people.
     pub(crate) label: &'static str,
+    /// It runs in a process that nothing else uses and that ends with its job.
+    pub(crate) own_worker: bool,
 }
 
 impl Function {
     fn of<F>(entry: Entry) -> Result<Self, BadEntry> {
-        Ok(Self { entry: offset_of(entry)?, label: std::any::type_name::<F>() })
+        Ok(Self { entry: offset_of(entry)?, label: std::any::type_name::<F>(), own_worker: false })
     }
 
-    fn named(entry: Entry, label: &'static str) -> Result<Self, BadEntry> {
-        Ok(Self { entry: offset_of(entry)?, label })
+    pub(super) fn named(entry: Entry, label: &'static str) -> Result<Self, BadEntry> {
+        Ok(Self { entry: offset_of(entry)?, label, own_worker: false })
     }
 }
 
-fn put<R: Serialize + 'static>(value: &R, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn put<R: Serialize + 'static>(value: &R, out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(codec::encode(value, out)?)
 }
 
-fn failed<E: std::fmt::Display>(e: E) -> Fault {
+pub(super) fn failed<E: std::fmt::Display>(e: E) -> Fault {
     Fault::new(FailureKind::Error, format_args!("{e:#}"))
 }
 

@@ -109,12 +109,12 @@ fn frame_after(backtrace: &str, at: usize) -> Option<usize> {
     }
 }
 
-/// Runs a user's function; a panic becomes a [`Fault`].
+/// Runs a user's function; a panic becomes a [`Fault`]. Calls may be nested.
 #[inline]
 pub(crate) fn guard<T>(f: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    CATCHING.set(true);
+    let before = CATCHING.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(f));
-    CATCHING.set(false);
+    CATCHING.set(before);
     match outcome {
         Ok(result) => result,
         Err(payload) => Err(described(payload.as_ref())),
@@ -160,5 +160,10 @@ mod tests {
         assert_eq!(fault.message, "broken at 7");
         assert!(fault.location.contains("fault.rs:"), "{}", fault.location);
         assert_eq!(guard(|| Ok(3)), Ok(3));
+        let behind = guard::<()>(|| {
+            guard(|| Ok(()))?;
+            panic!("behind another")
+        });
+        assert!(behind.unwrap_err().location.contains("fault.rs:"));
     }
 }

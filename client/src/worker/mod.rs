@@ -11,6 +11,7 @@
 //!
 //! - [`entry`]: from an offset to a function;
 //! - [`entries`]: the functions there are: map, apply, push, pull …
+//! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
 //! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
 
@@ -25,6 +26,7 @@ mod monitor;
 mod namespace;
 mod output;
 mod queue;
+mod segments;
 mod shared;
 mod start;
 mod work;
@@ -35,6 +37,11 @@ pub(crate) use entries::{
     Function, apply, clear, execute, listen, map, map_rows, map_with, names, pull, push, push_context,
     scatter, simulate, take_part, try_execute, try_map, try_map_with, try_simulate,
 };
-pub(crate) use entry::{BadEntry, code_at, offset_of_code};
+pub(crate) use entry::{BadEntry, code_at, offset_of_code, summon};
+pub(crate) use fault::{Fault, guard, install_hook};
 pub use namespace::{Namespace, NamespaceError};
+pub use segments::ApplyWith;
+pub(crate) use segments::{
+    Fallible, FallibleWith, Plain, Reply, Segment, With, prepare, release, run_alone, run_kept, with_worker,
+};
 pub(crate) use start::{ThreadWorkers, become_worker, forgot_init};

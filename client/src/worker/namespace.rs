@@ -28,7 +28,18 @@ use crate::codec::{self, CodecError, Value};
 pub struct Namespace {
     values: BTreeMap<String, Slot>,
     engine: u32,
-    predecessor: String,
+    predecessor: Predecessor,
+    /// What work mappers keep here, by their keys: it has no name, and never leaves.
+    kept: BTreeMap<u128, Box<dyn Any>>,
+}
+
+/// What became of the worker before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Predecessor {
+    /// For people; empty when there was none.
+    pub(crate) message: String,
+    /// The signal that ended it; 0 when none did.
+    pub(crate) signal: u32,
 }
 
 struct Slot {
@@ -76,8 +87,28 @@ impl NamespaceError {
 }
 
 impl Namespace {
-    pub(crate) fn new(engine: u32, predecessor: String) -> Self {
-        Self { values: BTreeMap::new(), engine, predecessor }
+    pub(crate) fn new(engine: u32, predecessor: Predecessor) -> Self {
+        Self { values: BTreeMap::new(), engine, predecessor, kept: BTreeMap::new() }
+    }
+
+    /// Keeps something that is not named, in the place of what had the key before.
+    pub(crate) fn keep(&mut self, key: u128, what: Box<dyn Any>) {
+        self.kept.insert(key, what);
+    }
+
+    /// What is kept under a key.
+    pub(crate) fn kept<T: 'static>(&mut self, key: u128) -> Option<&mut T> {
+        self.kept.get_mut(&key)?.downcast_mut()
+    }
+
+    /// Drops what is kept under a key.
+    pub(crate) fn let_go(&mut self, key: u128) {
+        self.kept.remove(&key);
+    }
+
+    /// What became of the worker before.
+    pub(crate) fn predecessor(&self) -> &Predecessor {
+        &self.predecessor
     }
 
     /// The id of the engine that this runs on.
@@ -269,10 +300,10 @@ impl Namespace {
                 format!("{}{}", names.join(", "), if n > 20 { ", …" } else { "" })
             }
         };
-        let why = if self.predecessor.is_empty() {
+        let why = if self.predecessor.message.is_empty() {
             String::new()
         } else {
-            format!("\nIts names were lost with the worker before this one: {}", self.predecessor)
+            format!("\nIts names were lost with the worker before this one: {}", self.predecessor.message)
         };
         NamespaceError::Missing { name: name.to_owned(), engine: self.engine, existing, why }
     }
@@ -296,7 +327,7 @@ mod tests {
 
     #[test]
     fn values_keep_their_type() {
-        let mut ns = Namespace::new(3, String::new());
+        let mut ns = Namespace::new(3, Predecessor::default());
         ns.set("a", 5_i32);
         *ns.get_mut::<i32>("a").unwrap() += 1;
         assert_eq!(ns.get::<i32>("a"), Ok(&6));
@@ -309,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_missing_name_says_what_is_there_and_why_it_may_be_gone() {
-        let mut ns = Namespace::new(1, "killed by SIGKILL".into());
+        let mut ns = Namespace::new(1, Predecessor { message: "killed by SIGKILL".into(), signal: 9 });
         ns.set("b", 1_u8);
         let text = ns.get::<u8>("a").unwrap_err().to_string();
         assert!(text.contains("no value named \"a\"; it has b"), "{text}");

@@ -16,7 +16,7 @@ use rustix::net::RecvFlags;
 use super::executor;
 use super::fault::install_hook;
 use super::input::{Input, receive};
-use super::namespace::Namespace;
+use super::namespace::{Namespace, Predecessor};
 use super::output::Output;
 use super::shared::Shared;
 
@@ -90,7 +90,10 @@ fn serve(mut socket: UnixStream, board: Board, is_process: bool) -> io::Result<(
 
     let mut decoder = FrameDecoder::default();
     let Some(welcome) = welcome(&socket, &mut decoder)? else { return Ok(()) };
-    let namespace = Namespace::new(welcome.engine, welcome.predecessor);
+    let namespace = {
+        let predecessor = Predecessor { message: welcome.predecessor, signal: welcome.signal };
+        Namespace::new(welcome.engine, predecessor)
+    };
     let output = Output::new(socket.try_clone()?);
     let shared = Arc::new(Shared::new(board, output, Input::new(socket, decoder), is_process));
     shared.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain(&shared)?;

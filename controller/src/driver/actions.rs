@@ -79,7 +79,8 @@ impl Driver {
         let engine = report.engine();
         let message =
             format!("{} sent results that do not fit its chunks; its session was ended", self.name(engine));
-        self.chunk_failed(client, run, engine, FailureKind::EngineLost, message);
+        let failed = Failed { kind: FailureKind::EngineLost, message, signal: None };
+        self.chunk_failed(client, run, engine, failed);
         if let Some(node) = self.engines.get(&engine).map(|e| e.node) {
             self.end_node(node, Refused::malformed("results that do not fit their chunks"));
         }
@@ -87,17 +88,15 @@ impl Driver {
 
     fn fail(&mut self, client: ClientId, run: Run, engine: EngineId, failure: &ChunkFailure) {
         let (kind, message) = failures::explain(failure, &run.elements(), &self.name(engine));
-        self.chunk_failed(client, run, engine, kind, message);
+        let signal = match failure {
+            ChunkFailure::WorkerLost { loss, .. } => loss.signal,
+            _ => None,
+        };
+        self.chunk_failed(client, run, engine, Failed { kind, message, signal });
     }
 
-    fn chunk_failed(
-        &mut self,
-        client: ClientId,
-        run: Run,
-        engine: EngineId,
-        kind: FailureKind,
-        message: String,
-    ) {
+    fn chunk_failed(&mut self, client: ClientId, run: Run, engine: EngineId, failed: Failed) {
+        let Failed { kind, message, signal } = failed;
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let failed = ChunkFailed {
@@ -109,6 +108,7 @@ impl Driver {
             engine: engine.0,
             attempt: run.attempt,
             chunk: run.first,
+            signal: signal.unwrap_or_default(),
         };
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
@@ -168,6 +168,14 @@ impl Driver {
         let text = "nothing was heard of this node for too long, so its chunks went to others; it must register anew";
         node.outbox().end(Some(goodbye(Refused::new(Refusal::Expired, text))));
     }
+}
+
+/// Why a chunk has failed, as its client is told.
+struct Failed {
+    kind: FailureKind,
+    message: String,
+    /// The signal that ended the worker, if one did.
+    signal: Option<u32>,
 }
 
 /// Whether a report has results for exactly the elements that the engine was to run.

@@ -81,7 +81,9 @@ impl Driver {
         if client.jobs.contains_key(&number) {
             return self.end_client(id, Refused::malformed("two jobs with one number"));
         }
-        let program = client.program_key;
+        // To the scheduler processes of its own are a program of its own: an engine goes over to it when it holds nothing
+        // else, and never runs it beside another.
+        let program = if wanted.own_worker { self.program_keys.fresh() } else { client.program_key };
         if let Err(refused) = self.check(&wanted) {
             return self.refuse(id, number, refused);
         }

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn each_failure_names_the_engine_and_the_reason() {
-        let loss = |kind| Loss { kind, message: "signal 11".into() };
+        let loss = |kind| Loss { kind, message: "signal 11".into(), signal: Some(11) };
         let all = [
             (ChunkFailure::EngineLost { reason: "silent".into() }, FailureKind::EngineLost, "silent"),
             (

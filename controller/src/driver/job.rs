@@ -28,6 +28,7 @@ pub(super) struct Job {
     pub(super) payload: Payload,
     context: Rope,
     context_bytes: u64,
+    own_worker: bool,
     /// Elements that the scheduler was told of.
     pub(super) supplied: u64,
     /// Nodes that know the job.
@@ -68,6 +69,7 @@ impl Job {
             payload: Payload::new(wanted.elements, wanted.stride, wanted.varying),
             context: Rope::default(),
             context_bytes: wanted.context_bytes,
+            own_worker: wanted.own_worker,
             supplied: 0,
             opened: HashSet::new(),
             only: HashMap::new(),
@@ -117,6 +119,7 @@ impl Job {
             client_host_id: origin.host_id.to_owned(),
             client_pid: origin.pid,
             context: last,
+            own_worker: self.own_worker,
         };
         commands.push((NodeCommand { kind: Some(Kind::Open(open)) }, bytes));
         commands

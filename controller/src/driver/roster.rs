@@ -135,7 +135,7 @@ impl Engine {
 #[derive(Debug, Default)]
 pub(super) struct ProgramKeys {
     keys: HashMap<Hash, (ProgramKey, usize)>,
-    next: u32,
+    next: u64,
 }
 
 impl ProgramKeys {
@@ -147,6 +147,12 @@ impl ProgramKeys {
         });
         *clients += 1;
         *key
+    }
+
+    /// A key that nobody else has, nor ever will.
+    pub(super) fn fresh(&mut self) -> ProgramKey {
+        self.next += 1;
+        ProgramKey(self.next)
     }
 
     pub(super) fn leave(&mut self, hash: &Hash) {

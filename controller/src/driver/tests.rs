@@ -42,6 +42,7 @@ fn submission(elements: u64) -> Submission {
         varying: false,
         retries: 0,
         context_bytes: 0,
+        own_worker: false,
         plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
     }
 }

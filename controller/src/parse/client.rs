@@ -43,6 +43,8 @@ pub(crate) struct Submission {
     pub(crate) varying: bool,
     pub(crate) retries: u32,
     pub(crate) context_bytes: u64,
+    /// It has processes of its own.
+    pub(crate) own_worker: bool,
     pub(crate) plan: Plan,
 }
 
@@ -91,6 +93,7 @@ fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
         varying: submit.varying,
         retries: submit.retries,
         context_bytes: submit.context_len,
+        own_worker: submit.own_worker,
         plan,
     })
 }

@@ -82,6 +82,7 @@ fn parse_worker_lost(lost: WorkerLost) -> NodeSaid {
         WorkerLossKind::Died | WorkerLossKind::Unspecified => LossKind::Died,
     };
     let message: Arc<str> = clip(&lost.message, TEXT_BYTES_MAX).into();
+    let signal = (lost.signal > 0).then_some(lost.signal);
     let running = lost.was_running.then_some((JobKey(lost.job), lost.chunk, lost.attempt));
-    NodeSaid::WorkerLost { engine: EngineId(lost.engine), loss: Loss { kind, message }, running }
+    NodeSaid::WorkerLost { engine: EngineId(lost.engine), loss: Loss { kind, message, signal }, running }
 }

@@ -143,12 +143,32 @@ async fn what_is_assigned_after_a_lost_worker_carries_a_new_epoch() {
         job: assign.job,
         chunk: assign.first_chunk,
         attempt: assign.attempt,
+        ..WorkerLost::default()
     };
     node.say(NodeSay::WorkerLost(lost)).await;
     let again = node.assigned().await;
     assert_eq!(again.epoch, 1);
     node.answer(&again).await;
     assert_eq!(client.values_until_finished(1).await, [(0, 10)]);
+}
+
+/// With the elements that it ran and the engine; nobody has to read it out of a text.
+#[tokio::test]
+async fn the_signal_that_ended_a_worker_is_told_to_whose_call_it_ran() {
+    let world = World::start().await;
+    let mut node = Node::join(&world, 1).await;
+    let mut client = Client::join(&world).await;
+    client.send_direct(1, &node.engines.clone(), &[7]).await;
+    let assign = node.assigned().await;
+    let lost = WorkerLost {
+        engine: assign.engine,
+        kind: WorkerLossKind::Died.into(),
+        signal: 9,
+        ..WorkerLost::default()
+    };
+    node.say(NodeSay::WorkerLost(lost)).await;
+    let Event::Failed(failed) = client.hear().await else { panic!("it has failed") };
+    assert_eq!((failed.kind(), failed.signal, failed.engine), (FailureKind::WorkerLost, 9, assign.engine));
 }
 
 #[tokio::test]

@@ -194,3 +194,30 @@ async fn a_node_that_drains_is_told_when_it_may_go() {
     node.say(NodeSay::Draining(phalanx_proto::v1::Draining {})).await;
     assert!(matches!(node.hear().await, Command::Drained(_)));
 }
+
+/// Had the second been assigned beside the first, the node would hear of it before it hears that the first is cancelled.
+#[tokio::test]
+async fn a_job_with_its_own_worker_waits_until_the_engine_holds_nothing_else() {
+    let world = World::start().await;
+    let mut node = Node::join(&world, 1).await;
+    let mut client = Client::join(&world).await;
+    let engines = node.engines.clone();
+    client.send_direct(1, &engines, &[7]).await;
+    let first = node.assigned().await;
+    client.submit(Submit { own_worker: true, ..submission(2, 1, direct(&engines)) }).await;
+    client.segment(2, encoded(&[8])).await;
+    client.cancel(1).await;
+    assert_eq!(node.cancelled().await, (engines[0], first.job));
+    node.answer(&first).await;
+    let second = node.assigned().await;
+    assert_ne!(second.job, first.job);
+    assert_eq!(node.opened.iter().map(|open| open.own_worker).collect::<Vec<_>>(), [false, true]);
+    node.answer(&second).await;
+    loop {
+        match client.hear().await {
+            Event::Finished(finished) if finished.job == 2 => break assert!(!finished.cancelled),
+            Event::Finished(_) | Event::Report(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

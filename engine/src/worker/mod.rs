@@ -1,12 +1,13 @@
 //! Workers, as the daemon sees them: a process or thread, a socket to it, and the page it shares.
 
-mod link;
+mod handle;
+mod life;
 mod process;
 mod spawn;
 
 use std::os::unix::net::UnixStream;
 
-pub(crate) use link::{Ended, Event, Worker, WorkerContext};
+pub(crate) use handle::{Ended, Event, Gone, Order, Predecessor, Purpose, Worker, WorkerContext};
 
 use crate::board::Board;
 

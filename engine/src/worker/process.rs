@@ -9,7 +9,7 @@ use tokio::process::Child;
 use tokio::task::JoinHandle;
 
 use crate::config::OutputTo;
-use crate::exit::describe;
+use crate::exit::Exit;
 
 /// What is kept of what a worker wrote last.
 const TAIL_LINES_MAX: usize = 20;
@@ -57,9 +57,10 @@ impl Process {
         Self::Child { child: Box::new(child), tail, readers }
     }
 
-    /// How it ended, for people; it is ended when it does not end by itself.
-    pub(super) async fn wait(&mut self) -> String {
-        let Self::Child { child, readers, .. } = self else { return "ended".to_owned() };
+    /// How it ended; it is ended when it does not end by itself.
+    pub(super) async fn wait(&mut self) -> Exit {
+        let unknown = |message: String| Exit { message, signal: None };
+        let Self::Child { child, readers, .. } = self else { return unknown("ended".to_owned()) };
         let status = match tokio::time::timeout(FINISH_TIMEOUT, child.wait()).await {
             Ok(status) => status,
             Err(_) => {
@@ -70,7 +71,7 @@ impl Process {
         for reader in readers.drain(..) {
             let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, reader).await;
         }
-        status.map_or_else(|e| format!("ended, how is not known: {e}"), describe)
+        status.map_or_else(|e| unknown(format!("ended, how is not known: {e}")), Exit::from)
     }
 
     /// Lets it end, then makes it.

@@ -18,7 +18,7 @@ impl Frame {
         let kind = u8(b)?;
         let frame = match kind {
             READY => Self::Ready(Ready { protocol: u32(b)?, pid: u32(b)?, version: text(b)? }),
-            WELCOME => Self::Welcome(Welcome { engine: u32(b)?, predecessor: text(b)? }),
+            WELCOME => Self::Welcome(Welcome { engine: u32(b)?, predecessor: text(b)?, signal: u32(b)? }),
             OPEN_PART => Self::OpenPart(part(b)?),
             ASSIGN_PART => Self::AssignPart(part(b)?),
             OPEN => Self::Open(Open { job: u64(b)?, entry: i64(b)?, label: text(b)?, context: rest(b) }),

@@ -37,6 +37,7 @@ impl Frame {
                 out.put_u8(WELCOME);
                 out.put_u32_le(m.engine);
                 put_bytes(out, m.predecessor.as_bytes());
+                out.put_u32_le(m.signal);
             }
             Self::OpenPart(m) | Self::AssignPart(m) => {
                 out.put_u8(if matches!(self, Self::OpenPart(_)) { OPEN_PART } else { ASSIGN_PART });

@@ -68,6 +68,8 @@ pub struct Welcome {
     pub engine: u32,
     /// What became of the worker before this one, when there was one: it explains missing names.
     pub predecessor: String,
+    /// The signal that ended that one; 0 when none did.
+    pub signal: u32,
 }
 
 /// A part of a payload.

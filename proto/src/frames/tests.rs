@@ -58,8 +58,9 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             pid,
             version
         })),
-        (any::<u32>(), ".{0,50}")
-            .prop_map(|(engine, predecessor)| Frame::Welcome(Welcome { engine, predecessor })),
+        (any::<u32>(), ".{0,50}", any::<u32>()).prop_map(|(engine, predecessor, signal)| Frame::Welcome(
+            Welcome { engine, predecessor, signal }
+        )),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::OpenPart(Part { job, total, data })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())

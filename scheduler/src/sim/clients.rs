@@ -139,7 +139,7 @@ impl World {
             1 => Plan::Balanced { chunking: Chunking::Auto, remaining },
             _ => Plan::Balanced { chunking: Chunking::Fixed(rng.pick(&[1, 1, 2, 5, 1000])), remaining },
         };
-        let program = ProgramKey(if rng.once_in(5) { rng.below(3) as u32 } else { (id.0 % 3) as u32 });
+        let program = ProgramKey(if rng.once_in(5) { rng.below(3) } else { id.0 % 3 });
         JobSpec { program, elements, plan, retries: rng.pick(&[0, 0, 1, 3]) }
     }
 }

@@ -16,7 +16,7 @@ const GRACE_NS: u64 = 2_000_000;
 impl World {
     pub(super) fn join(&mut self, engines: u32, wanted: Vec<EngineId>) -> Result<(), Broken> {
         let id = NodeId(self.name());
-        let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3) as u32);
+        let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3));
         let node =
             SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
         self.nodes.insert(id, node);
@@ -181,7 +181,7 @@ impl World {
     ) {
         let Some(worker) = self.worker(node, engine) else { return };
         let was = worker.die().map(|r| (r.task.run.job, r.task.run.first, r.task.run.attempt));
-        let loss = Loss { kind, message: Arc::from("it was made so") };
+        let loss = Loss { kind, message: Arc::from("it was made so"), signal: None };
         self.say(node, Input::WorkerLost { node, engine, loss, running: running.or(was) });
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct SimNode {
     pub(super) up: u64,
     pub(super) down: u64,
     /// Programs that do not run here.
-    pub(super) unable: Option<u32>,
+    pub(super) unable: Option<u64>,
     /// The core has ended the session, or it is cut; the node itself may not know.
     pub(super) cut: bool,
 }

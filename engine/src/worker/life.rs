@@ -2,7 +2,9 @@
 
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use phalanx_proto::frames::{Frame, FrameDecoder, Ready, Welcome};
@@ -13,120 +15,59 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 
+use super::handle::{Ended, Gone, Predecessor, WorkerContext};
 use super::process::Process;
 use super::spawn;
 use crate::board::{Board, Running};
-use crate::config::{NodeConfig, Workers};
-use crate::outbound::{Outbound, report, report_part, returned};
-use crate::program::{Hash, Origin, Programs};
+use crate::config::Workers;
+use crate::outbound::{report, report_part, returned};
+use crate::program::Origin;
 
-/// How many frames may wait for a worker; when it is full, the node's commands wait.
-const FRAMES_MAX: usize = 1024;
+/// A worker whose only job has ended is given this long at most to leave by itself.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the session hears of its workers.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A worker is gone.
-    Ended { engine: u32, generation: u64, ended: Ended },
-    /// A cancelled chunk has had its time.
-    GraceOver { engine: u32, generation: u64, job: u64 },
-}
-
-/// How a worker ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Ended {
-    pub(crate) kind: WorkerLossKind,
-    pub(crate) message: String,
-    pub(crate) running: Option<Running>,
-}
-
-/// All that a worker needs of its node.
-#[derive(Clone)]
-pub(crate) struct WorkerContext {
-    pub(crate) config: Arc<NodeConfig>,
-    pub(crate) programs: Arc<Programs>,
-    pub(crate) outbound: Outbound,
-    pub(crate) events: mpsc::Sender<Event>,
-    /// Dropped with the last worker.
-    pub(crate) _alive: mpsc::Sender<()>,
-}
-
-/// The daemon's handle. Dropping it ends the worker.
-pub(crate) struct Worker {
-    pub(crate) hash: Hash,
-    pub(crate) generation: u64,
-    frames: mpsc::Sender<Frame>,
-    board: Arc<OnceLock<Board>>,
-    kill: Arc<Notify>,
-}
-
-impl Worker {
-    /// Starts one; how it fares comes as an [`Event`].
-    pub(crate) fn start(
-        ctx: &WorkerContext,
-        engine: u32,
-        generation: u64,
-        origin: &Origin,
-        predecessor: String,
-    ) -> Self {
-        let (frames, inbox) = mpsc::channel(FRAMES_MAX);
-        let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
-        let life = Life {
-            ctx: ctx.clone(),
-            engine,
-            origin: origin.clone(),
-            predecessor,
-            board: Arc::clone(&board),
-            kill: Arc::clone(&kill),
-        };
-        tokio::spawn(async move {
-            let events = life.ctx.events.clone();
-            let ended = life.live(inbox).await;
-            // When nobody listens the session is over, and so is its interest.
-            let _ = events.send(Event::Ended { engine, generation, ended }).await;
-        });
-        Self { hash: origin.hash, generation, frames, board, kill }
-    }
-
-    /// Passes a frame on, waiting while too many wait.
-    pub(crate) async fn send(&self, frame: Frame) {
-        // A worker that has ended reads no more; the session hears of it by its event.
-        let _ = self.frames.send(frame).await;
-    }
-
-    /// What it runs at the moment.
-    pub(crate) fn running(&self) -> Option<Running> {
-        self.board.get().and_then(Board::running)
-    }
-
-    /// Ends it at once, whatever it does.
-    pub(crate) fn kill(&self) {
-        self.kill.notify_one();
-    }
-}
-
-struct Life {
-    ctx: WorkerContext,
-    engine: u32,
-    origin: Origin,
-    predecessor: String,
-    board: Arc<OnceLock<Board>>,
-    kill: Arc<Notify>,
+/// A worker, from its order to its end.
+pub(super) struct Life {
+    pub(super) ctx: WorkerContext,
+    pub(super) engine: u32,
+    pub(super) origin: Origin,
+    pub(super) predecessor: Predecessor,
+    /// It is for one job alone.
+    pub(super) is_own: bool,
+    pub(super) open: Arc<AtomicU64>,
+    pub(super) board: Arc<OnceLock<Board>>,
+    pub(super) kill: Arc<Notify>,
 }
 
 impl Life {
-    async fn live(self, inbox: mpsc::Receiver<Frame>) -> Ended {
+    pub(super) async fn live(self, inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+        let ended = self.live_until_the_end(inbox, after).await;
+        Ended { owes: self.open.load(Ordering::Acquire) > 0, ..ended }
+    }
+
+    async fn live_until_the_end(&self, mut inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+        let begin = async {
+            if let Some(gone) = after {
+                // An error is what is waited for: the other side was dropped.
+                let _ = gone.await;
+            }
+            self.begin().await
+        };
         let started = tokio::select! {
-            started = self.begin() => started,
+            started = begin => started,
             () = self.kill.notified() => return ended(WorkerLossKind::Stopped, "it was stopped before it had started"),
         };
         let (socket, mut process) = match started {
             Ok(started) => started,
             Err(message) => return ended(WorkerLossKind::CannotStart, message),
         };
-        let outcome = self.greet_and_serve(socket, &mut process, inbox).await;
+        let outcome = self.greet_and_serve(socket, &mut process, &mut inbox).await;
         let running = self.board.get().and_then(Board::running);
         match outcome {
+            Ok(Served::Closed) if self.is_own && inbox.is_closed() => {
+                process.finish().await;
+                Ended { running, ..ended(WorkerLossKind::Stopped, "its job has ended") }
+            }
             Ok(Served::Closed) => self.explain_end(process, running).await,
             Ok(Served::Dismissed) => {
                 process.finish().await;
@@ -134,15 +75,12 @@ impl Life {
             }
             Ok(Served::Killed) => {
                 process.kill().await;
-                Ended {
-                    kind: WorkerLossKind::Stopped,
-                    message: "it was stopped, for its job was cancelled".into(),
-                    running,
-                }
+                let stopped = ended(WorkerLossKind::Stopped, "it was stopped, for its job was cancelled");
+                Ended { running, ..stopped }
             }
             Err(fault) => {
                 process.kill().await;
-                Ended { kind: fault.kind, message: format!("{}{}", fault.message, process.tail()), running }
+                Ended { running, ..ended(fault.kind, format!("{}{}", fault.message, process.tail())) }
             }
         }
     }
@@ -186,7 +124,7 @@ impl Life {
         &self,
         socket: UnixStream,
         process: &mut Process,
-        mut inbox: mpsc::Receiver<Frame>,
+        inbox: &mut mpsc::Receiver<Frame>,
     ) -> Result<Served, Fault> {
         let (mut from, mut to) = socket.into_split();
         let mut decoder = FrameDecoder::default();
@@ -195,13 +133,17 @@ impl Life {
             Ok(ready) => self.check_ready(ready?)?,
             Err(_) => return Err(self.never_said_hello(process)),
         }
-        let welcome = Frame::Welcome(Welcome { engine: self.engine, predecessor: self.predecessor.clone() });
+        let welcome = Frame::Welcome(Welcome {
+            engine: self.engine,
+            predecessor: self.predecessor.message.clone(),
+            signal: self.predecessor.signal.unwrap_or_default(),
+        });
         if write_frames(&mut to, &mut vec![welcome]).await.is_err() {
             return Ok(Served::Closed);
         }
         tokio::select! {
             served = self.pass_to_controller(from, decoder) => served,
-            served = pass_to_worker(to, &mut inbox) => Ok(served),
+            served = self.pass_to_worker(to, inbox) => Ok(served),
             () = self.kill.notified() => Ok(Served::Killed),
         }
     }
@@ -273,15 +215,18 @@ impl Life {
             while let Some(frame) =
                 decoder.next_frame().map_err(|e| Fault::died(format!("it sent garbage: {e}")))?
             {
-                let message = match frame {
-                    Frame::Report(m) => report(engine, m),
-                    Frame::ReportPart(m) => report_part(engine, m),
-                    Frame::Returned(chunks) => returned(engine, chunks),
+                let (chunks, message) = match frame {
+                    Frame::Report(m) => (m.chunks.count, report(engine, m)),
+                    Frame::ReportPart(m) => (0, report_part(engine, m)),
+                    Frame::Returned(chunks) => (chunks.count, returned(engine, chunks)),
                     other => return Err(Fault::died(format!("a worker does not send {other:?}"))),
                 };
                 if self.ctx.outbound.send(message).await.is_err() {
                     return Ok(Served::Dismissed);
                 }
+                // What a worker says is untrusted: it may answer more than it was asked.
+                let answered = |open: u64| Some(open.saturating_sub(chunks.into()));
+                let _ = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, answered);
             }
             match from.read_buf(decoder.buffer()).await {
                 Ok(0) | Err(_) => return Ok(Served::Closed),
@@ -293,8 +238,24 @@ impl Life {
     /// The worker closed its end by itself: it died.
     async fn explain_end(&self, mut process: Process, running: Option<Running>) -> Ended {
         let how = process.wait().await;
-        let message = format!("{} {how}{}", self.shown_as(), process.tail());
-        Ended { kind: WorkerLossKind::Died, message, running }
+        let message = format!("{} {}{}", self.shown_as(), how.message, process.tail());
+        Ended { running, signal: how.signal, ..ended(WorkerLossKind::Died, message) }
+    }
+
+    /// Sends what comes until nothing can come any more.
+    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut mpsc::Receiver<Frame>) -> Served {
+        let mut frames = Vec::with_capacity(64);
+        while inbox.recv_many(&mut frames, 64).await > 0 {
+            if write_frames(&mut to, &mut frames).await.is_err() {
+                // The reading side sees the end too, after everything the worker still said.
+                return std::future::pending().await;
+            }
+        }
+        if self.is_own && to.shutdown().await.is_ok() {
+            // It sees that nothing more comes, and closes its end: at once, unless it is stuck.
+            tokio::time::sleep(self.ctx.config.cancel_grace.min(LEAVE_TIMEOUT)).await;
+        }
+        Served::Dismissed
     }
 }
 
@@ -324,19 +285,7 @@ impl Fault {
 }
 
 fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
-    Ended { kind, message: message.into(), running: None }
-}
-
-/// Sends what comes until nothing can come any more.
-async fn pass_to_worker(mut to: OwnedWriteHalf, inbox: &mut mpsc::Receiver<Frame>) -> Served {
-    let mut frames = Vec::with_capacity(64);
-    while inbox.recv_many(&mut frames, 64).await > 0 {
-        if write_frames(&mut to, &mut frames).await.is_err() {
-            // The reading side sees the end too, after everything the worker still said.
-            return std::future::pending().await;
-        }
-    }
-    Served::Dismissed
+    Ended { kind, message: message.into(), running: None, signal: None, owes: true }
 }
 
 /// Small frames go out together; large payloads go out as they lie.

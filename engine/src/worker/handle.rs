@@ -1,0 +1,148 @@
+//! The daemon's end of a worker: what it is to be, what it is sent, and what is heard of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use phalanx_proto::frames::Frame;
+use phalanx_proto::v1::WorkerLossKind;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::life::Life;
+use crate::board::{Board, Running};
+use crate::config::NodeConfig;
+use crate::outbound::Outbound;
+use crate::program::{Hash, Origin, Programs};
+
+/// How many frames may wait for a worker; when it is full, the node's commands wait.
+const FRAMES_MAX: usize = 1024;
+
+/// What the session hears of its workers.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A worker is gone.
+    Ended { engine: u32, generation: u64, ended: Ended },
+    /// A cancelled chunk has had its time.
+    GraceOver { engine: u32, generation: u64, job: u64 },
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) kind: WorkerLossKind,
+    pub(crate) message: String,
+    pub(crate) running: Option<Running>,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<u32>,
+    /// It was given chunks of which it has said nothing yet.
+    pub(crate) owes: bool,
+}
+
+/// What became of the worker before.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Predecessor {
+    pub(crate) message: String,
+    pub(crate) signal: Option<u32>,
+}
+
+/// Which worker is to be started.
+pub(crate) struct Order<'a> {
+    pub(crate) engine: u32,
+    pub(crate) generation: u64,
+    pub(crate) origin: &'a Origin,
+    pub(crate) predecessor: Predecessor,
+    /// The job that it is for alone, and that it ends with.
+    pub(crate) own: Option<u64>,
+    /// It starts when this one has ended.
+    pub(crate) after: Option<Gone>,
+}
+
+/// Is ready when a worker has ended.
+pub(crate) type Gone = oneshot::Receiver<()>;
+
+/// All that a worker needs of its node.
+#[derive(Clone)]
+pub(crate) struct WorkerContext {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) programs: Arc<Programs>,
+    pub(crate) outbound: Outbound,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Dropped with the last worker.
+    pub(crate) _alive: mpsc::Sender<()>,
+}
+
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    /// The program it runs.
+    pub(crate) hash: Hash,
+    /// The only job it runs chunks of.
+    pub(crate) own: Option<u64>,
+}
+
+/// The daemon's handle. Dropping it ends the worker.
+pub(crate) struct Worker {
+    pub(crate) purpose: Purpose,
+    pub(crate) generation: u64,
+    /// None when it has been told to leave.
+    frames: Option<mpsc::Sender<Frame>>,
+    gone: Option<Gone>,
+    /// Chunks that it was given and has said nothing of yet.
+    open: Arc<AtomicU64>,
+    board: Arc<OnceLock<Board>>,
+    kill: Arc<Notify>,
+}
+
+impl Worker {
+    /// Starts one; how it fares comes as an [`Event`].
+    pub(crate) fn start(ctx: &WorkerContext, order: Order<'_>) -> Self {
+        let Order { engine, generation, origin, predecessor, own, after } = order;
+        let (frames, inbox) = mpsc::channel(FRAMES_MAX);
+        let (tell, gone) = oneshot::channel();
+        let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
+        let life = Life {
+            ctx: ctx.clone(),
+            engine,
+            origin: origin.clone(),
+            predecessor,
+            is_own: own.is_some(),
+            open: Arc::default(),
+            board: Arc::clone(&board),
+            kill: Arc::clone(&kill),
+        };
+        let (purpose, open) = (Purpose { hash: origin.hash, own }, Arc::clone(&life.open));
+        tokio::spawn(async move {
+            let events = life.ctx.events.clone();
+            let ended = life.live(inbox, after).await;
+            drop(tell);
+            // When nobody listens the session is over, and so is its interest.
+            let _ = events.send(Event::Ended { engine, generation, ended }).await;
+        });
+        Self { purpose, generation, frames: Some(frames), gone: Some(gone), open, board, kill }
+    }
+
+    /// Passes a frame on, waiting while too many wait.
+    pub(crate) async fn send(&self, frame: Frame) {
+        let Some(frames) = &self.frames else { return };
+        if let Frame::Assign(assign) = &frame {
+            self.open.fetch_add(assign.chunks.count.into(), Ordering::AcqRel);
+        }
+        // A worker that has ended reads no more; the session hears of it by its event.
+        let _ = frames.send(frame).await;
+    }
+
+    /// Lets it end when it has read what it was sent; what it still runs ends with it. `None` when it was told before.
+    pub(crate) fn leave(&mut self) -> Option<Gone> {
+        self.frames = None;
+        self.gone.take()
+    }
+
+    /// What it runs at the moment.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.board.get().and_then(Board::running)
+    }
+
+    /// Ends it at once, whatever it does.
+    pub(crate) fn kill(&self) {
+        self.kill.notify_one();
+    }
+}
