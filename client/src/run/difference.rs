@@ -125,8 +125,8 @@ mod tests {
         let parameters = r#"{"steps":100,"lattice":{"side":16,"beta":[0.1,0.3]},"seed":1}"#.into();
         let now = RunHeader { shared: "b".into(), parameters, ..header() };
         let expected = [
-            "parameter `lattice.beta[1]` was 0.2 and is now 0.3",
             "parameter `lattice.side` was 8 and is now 16",
+            "parameter `lattice.beta[1]` was 0.2 and is now 0.3",
             "parameter `seed` is new",
         ];
         assert_eq!(found(&now), expected);
