@@ -110,11 +110,25 @@ impl Crew {
 
     /// Has every worker make its resource.
     pub(super) fn prepare(&self, function: Function) -> Result<(), MapError> {
-        for (worker, job) in self.call_each(function).map_err(MapError::Start)?.iter().enumerate() {
-            self.session.wait(job, None);
-            outcome(job).map_err(|failure| failure.of_worker(worker))?;
+        let mut jobs = self.call_each(function).map_err(MapError::Start)?;
+        let mut workers: Vec<usize> = (0..jobs.len()).collect();
+        // Whichever fails first, be it behind one that takes its time.
+        while !jobs.is_empty() {
+            self.session.wait_for_any(&jobs);
+            while let Some(at) = jobs.iter().position(|job| job.is_over()) {
+                let (worker, job) = (workers.remove(at), jobs.remove(at));
+                if let Err(failure) = outcome(&job) {
+                    jobs.iter().for_each(|job| self.abort(job));
+                    return Err(failure.of_worker(worker));
+                }
+            }
         }
         Ok(())
+    }
+
+    fn abort(&self, job: &Arc<Job>) {
+        self.session.cancel(job);
+        job.end(Ended::Failed(Error::Aborted));
     }
 
     /// Has every worker let its resource go. Workers that are gone have done so.
@@ -146,13 +160,12 @@ impl Crew {
         let mut running: Vec<Option<Running>> = Vec::new();
         running.resize_with(self.engines.len(), || None);
         let outcome = loop {
-            let done = match ended(&mut running) {
-                Ok(done) => done,
-                Err(e) => break Err(e),
-            };
+            let mut done = Vec::new();
+            let ended = ended(&mut running, &mut done);
             // Workers are given their next tasks before what came is looked at.
-            let given = self.give(function, &mut waiting, write, &mut running);
-            if let Err(e) = given.and_then(|()| take(done, &mut values, times)) {
+            let given = ended.and_then(|()| self.give(function, &mut waiting, write, &mut running));
+            let taken = take(done, &mut values, times);
+            if let Err(e) = given.and(taken) {
                 break Err(e);
             }
             let jobs: Vec<_> = running.iter().flatten().map(|running| Arc::clone(&running.job)).collect();
@@ -161,10 +174,7 @@ impl Crew {
             }
             self.session.wait_for_any(&jobs);
         };
-        for Running { job, .. } in running.into_iter().flatten() {
-            self.session.cancel(&job);
-            job.end(Ended::Failed(Error::Aborted));
-        }
+        running.iter().flatten().for_each(|running| self.abort(&running.job));
         outcome.map(|()| values.into_iter().flatten().collect())
     }
 
@@ -204,16 +214,15 @@ impl Crew {
     }
 }
 
-/// The tasks that have ended; their workers are free.
-fn ended(running: &mut [Option<Running>]) -> Result<Vec<Done>, MapError> {
-    let mut done = Vec::new();
+/// Finds the tasks that are done, whose workers are free now, up to the first that has failed.
+fn ended(running: &mut [Option<Running>], done: &mut Vec<Done>) -> Result<(), MapError> {
     for (worker, place) in running.iter_mut().enumerate() {
         if let Some(Running { index, job }) = place.take_if(|running| running.job.is_over()) {
             let run = outcome(&job).map_err(|failure| failure.of_task(index, worker))?;
             done.push(Done { index, worker, run });
         }
     }
-    Ok(done)
+    Ok(())
 }
 
 /// Decodes what has come.
@@ -238,11 +247,11 @@ fn take<R: Value>(
             reply = Some(decode(bytes.map_err(Failure::from)?)?);
             Ok(())
         });
-        read.map_err(|failure| failure.of_task(index, worker))?;
-        if let Some((value, took)) = reply {
-            values[index] = Some(value);
-            times.entry(worker).or_default().push(took.as_secs_f64());
-        }
+        let nothing = || Failure { error: Error::Aborted, signal: None, is_of_worker: true };
+        let reply = read.and_then(|()| reply.ok_or_else(nothing));
+        let (value, took) = reply.map_err(|failure| failure.of_task(index, worker))?;
+        values[index] = Some(value);
+        times.entry(worker).or_default().push(took.as_secs_f64());
     }
     Ok(())
 }

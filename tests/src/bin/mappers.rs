@@ -166,8 +166,22 @@ fn held(kind: &str, gate: &Gate) -> Outcome {
     after_error(mapper.as_mut(), gate, TASKS)
 }
 
+/// Takes its time at the end of its process, so that the next one would be seen to be early.
+struct Lingers;
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+thread_local! {
+    static LINGERS: Lingers = const { Lingers };
+}
+
 /// Passes the gate, and says who it was and how many who had come before were still there.
 fn look_around(i: u64, gate: Gate) -> (u32, usize) {
+    LINGERS.with(|_| ());
     let mut others: Vec<u32> = gate.arrivals().into_iter().map(|a| a.pid).collect();
     others.sort_unstable();
     others.dedup();

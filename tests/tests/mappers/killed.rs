@@ -29,17 +29,23 @@ fn a_worker_that_is_killed_in_a_task_ends_the_map() {
 
 #[test]
 fn a_worker_that_was_killed_between_maps_is_missed_in_the_next() {
-    let cluster = Cluster::start(0);
-    let gate = cluster.gate("gate");
-    let mut program = start(&cluster, "idle", "workers");
-    program.wait_for_line("idle");
-    let victim = gate.arrivals().into_iter().find(|a| a.tag == "2").unwrap();
-    assert!(signal(victim.pid, Signal::KILL));
-    wait_until("the worker is gone", DEADLINE, || !is_alive(victim.pid));
-    gate.open();
-    let finished = program.finish();
-    check_failed(&finished, "killed 2 signal 9");
-    assert!(finished.line("error ").contains("SIGKILL"), "{}", finished.stdout);
+    for (engines, kind) in [(0, "workers"), (3, "on-workers")] {
+        let mut cluster = Cluster::start(engines);
+        let gate = cluster.gate("gate");
+        let mut program = start(&cluster, "idle", kind);
+        program.wait_for_line("idle");
+        let victim = gate.arrivals().into_iter().find(|a| a.tag == "2").unwrap();
+        assert!(signal(victim.pid, Signal::KILL));
+        wait_until("the worker is gone", DEADLINE, || !is_alive(victim.pid));
+        if kind == "on-workers" {
+            // The next task meets another worker, which tells of it.
+            cluster.node(0).wait_for_log("worker lost");
+        }
+        gate.open();
+        let finished = program.finish();
+        check_failed(&finished, "killed 2 signal 9");
+        assert!(finished.line("error ").contains("SIGKILL"), "{}", finished.stdout);
+    }
 }
 
 /// A signal other than SIGKILL is told as it was.
