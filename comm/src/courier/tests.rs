@@ -15,6 +15,8 @@ struct Script {
     says: Vec<u8>,
     at: usize,
     piece: usize,
+    /// It says nothing before it has heard something.
+    listens_first: bool,
 }
 
 impl Transport for Script {
@@ -28,9 +30,13 @@ impl Transport for Script {
         "script"
     }
     fn write(&mut self, _peer: usize, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.listens_first = false;
         Ok(bytes.iter().map(|b| b.len()).sum())
     }
     fn read(&mut self, _peer: usize, into: &mut [u8]) -> io::Result<usize> {
+        if self.listens_first {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let n = self.piece.min(into.len()).min(self.says.len() - self.at);
         into[..n].copy_from_slice(&self.says[self.at..self.at + n]);
         self.at += n;
@@ -42,7 +48,7 @@ impl Transport for Script {
 }
 
 fn run(says: Vec<u8>, piece: usize, what: u8) -> Result<usize, CommError> {
-    let comm = Communicator::new(Box::new(Script { says, at: 0, piece }));
+    let comm = Communicator::new(Box::new(Script { says, at: 0, piece, listens_first: false }));
     conduct(&comm, |comm| match what {
         0 => comm.recv::<Vec<u8>>(1, 0).map(|v| v.len()),
         1 => comm.barrier().map(|()| 0),
@@ -128,6 +134,32 @@ fn more_than_the_window_is_refused() {
         matches!(&end, Err(CommError::Overflow { from: 1, .. } | CommError::Protocol { rank: 1, .. })),
         "{end:?}"
     );
+}
+
+/// The error of a rank that fails beside a peer which has failed too.
+fn both_fail(theirs: &CommError, listens_first: bool) -> CommError {
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(theirs, &mut bytes).unwrap();
+    let says = [&Header::control(Kind::Fail, bytes.len()).encode()[..], &bytes].concat();
+    let comm = Communicator::new(Box::new(Script { says, at: 0, piece: 1000, listens_first }));
+    let end = comm.fail("mine");
+    assert_eq!(comm.barrier(), Err(end.clone()), "for good");
+    end
+}
+
+#[test]
+fn of_two_failures_that_did_not_know_of_each_other_the_smaller_one_counts() {
+    let mine = CommError::Remote { rank: 0, message: "mine".into() };
+    let larger = CommError::Remote { rank: 1, message: "theirs".into() };
+    let smaller = CommError::Invalid { rank: 1, call: "x".into(), message: "y".into() };
+    assert_eq!(both_fail(&larger, true), mine);
+    assert_eq!(both_fail(&smaller, true), smaller);
+}
+
+#[test]
+fn what_was_said_before_counts_before_what_one_would_say() {
+    let larger = CommError::Remote { rank: 1, message: "theirs".into() };
+    assert_eq!(both_fail(&larger, false), larger, "the others have settled for it");
 }
 
 #[test]
