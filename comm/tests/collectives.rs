@@ -1,5 +1,7 @@
 //! Every collective on 1 to 9 ranks, against what one rank would compute from all inputs.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use ndarray::Array2;
 use phalanx_comm::{CommError, Communicator, Op, run_spmd, run_spmd_all};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Whatever goes wrong: an equal error on every rank, soon.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! The answers that the source systems' documents give, on every runner.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use phalanx_comm::{
     CommError, Communicator, LocalResults, Op, Sweep, conduct, lookup, run_spmd, run_spmd_all, run_spmd_with,
 };

@@ -41,7 +41,7 @@ impl Courier {
         while self.look(&settled) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             let interests = self.interests(&[]);
-            if self.transport.wait(&interests, left.min(NAP)).is_err() {
+            if self.wait(&interests, left.min(NAP)).is_err() {
                 break;
             }
         }

@@ -21,9 +21,10 @@ impl Courier {
                 self.peers[from].garbled = true;
             }
             if !step? {
-                break;
+                return Ok(());
             }
         }
+        self.more_to_read = true;
         Ok(())
     }
 

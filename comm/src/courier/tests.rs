@@ -1,6 +1,8 @@
 //! Whatever a peer sends: an error, never a panic, never a wait without end.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -17,6 +19,7 @@ struct Script {
     piece: usize,
     /// It says nothing before it has heard something.
     listens_first: bool,
+    naps: Rc<Cell<u32>>,
 }
 
 impl Transport for Script {
@@ -43,12 +46,17 @@ impl Transport for Script {
         Ok(n)
     }
     fn wait(&mut self, _interests: &[Interest], _timeout: Duration) -> io::Result<()> {
+        self.naps.set(self.naps.get() + 1);
         Ok(())
     }
 }
 
+fn script(says: Vec<u8>, piece: usize, listens_first: bool) -> Script {
+    Script { says, at: 0, piece, listens_first, naps: Rc::default() }
+}
+
 fn run(says: Vec<u8>, piece: usize, what: u8) -> Result<usize, CommError> {
-    let comm = Communicator::new(Box::new(Script { says, at: 0, piece, listens_first: false }));
+    let comm = Communicator::new(Box::new(script(says, piece, false)));
     conduct(&comm, |comm| match what {
         0 => comm.recv::<Vec<u8>>(1, 0).map(|v| v.len()),
         1 => comm.barrier().map(|()| 0),
@@ -136,12 +144,27 @@ fn more_than_the_window_is_refused() {
     );
 }
 
+#[test]
+fn news_behind_many_messages_are_read_without_sleeping() {
+    let stamp =
+        Stamp { group: 0, seq: 5, operation: Operation::Message, detail: 0, root: NONE, kind: 0, count: ANY };
+    let message = Header { kind: Kind::Data, stamp: Some(stamp), chunk: 0, total: 0 }.encode();
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(&CommError::Remote { rank: 1, message: "x".into() }, &mut bytes).unwrap();
+    let news = [&Header::control(Kind::Fail, bytes.len()).encode()[..], &bytes].concat();
+    let script = script([message.repeat(1000), news].concat(), 100_000, false);
+    let naps = Rc::clone(&script.naps);
+    let comm = Communicator::new(Box::new(script));
+    assert!(matches!(comm.barrier(), Err(CommError::Remote { rank: 1, .. })));
+    assert!(naps.get() <= 5, "{} naps", naps.get());
+}
+
 /// The error of a rank that fails beside a peer which has failed too.
 fn both_fail(theirs: &CommError, listens_first: bool) -> CommError {
     let mut bytes = Vec::new();
     phalanx_codec::encode(theirs, &mut bytes).unwrap();
     let says = [&Header::control(Kind::Fail, bytes.len()).encode()[..], &bytes].concat();
-    let comm = Communicator::new(Box::new(Script { says, at: 0, piece: 1000, listens_first }));
+    let comm = Communicator::new(Box::new(script(says, 1000, listens_first)));
     let end = comm.fail("mine");
     assert_eq!(comm.barrier(), Err(end.clone()), "for good");
     end
