@@ -10,7 +10,7 @@ use super::Courier;
 use super::peer::Place;
 use super::waits::{Post, circle, mismatch};
 use crate::error::CommError;
-use crate::frame::{CONTROL_BYTES_MAX, Kind, MESSAGE_BYTES};
+use crate::frame::{CONTROL_BYTES_MAX, Kind};
 
 /// How long a rank waits to hear what the others know of a failure.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -102,13 +102,7 @@ impl Courier {
         self.dropping = true;
         for peer in &mut self.peers {
             peer.held.clear();
-            // What is still to come of a frame is counted when it comes.
-            let coming = match peer.head.map(|head| head.kind) {
-                Some(Kind::Data) if peer.message.is_none() => peer.left as u64 + MESSAGE_BYTES,
-                Some(Kind::Data | Kind::More) => peer.left as u64,
-                _ => 0,
-            };
-            peer.taken_bytes = peer.got_bytes - coming;
+            peer.taken_bytes = peer.got_bytes;
             if let Some(message) = &mut peer.message {
                 message.place = Place::Dropped;
             }
