@@ -244,6 +244,40 @@ fn sixteen_mebibytes_to_each_other() {
 }
 
 #[test]
+fn more_than_the_window_to_a_receiver_that_comes_late() {
+    // 150 MiB in messages of 5, then one of 80; the receiver first waits for somebody else, who waits until the sender is held up.
+    let len = (5 << 20) / 8;
+    let ends = all(3, |comm| {
+        match comm.rank() {
+            0 => {
+                for i in 0..30 {
+                    comm.send_from(1, i % 2, &vec![f64::from(i); len])?;
+                    if i == 2 {
+                        comm.send(2, 0, &())?;
+                    }
+                }
+                comm.send_from(1, 7, &vec![0.5; 16 * len])?;
+            }
+            1 => {
+                comm.recv::<()>(2, 0)?;
+                let (mut numbers, mut large) = (vec![0.0; len], vec![0.0; 16 * len]);
+                for i in 0..30 {
+                    comm.recv_into(0, i % 2, &mut numbers)?;
+                    if numbers[0] != f64::from(i) || numbers[len - 1] != f64::from(i) {
+                        return Ok(false);
+                    }
+                }
+                comm.recv_into(0, 7, &mut large)?;
+                return Ok(large.iter().all(|x| *x == 0.5));
+            }
+            _ => comm.recv::<()>(0, 0).and_then(|()| comm.send(1, 0, &()))?,
+        }
+        Ok(true)
+    });
+    assert_eq!(ends, [true; 3]);
+}
+
+#[test]
 fn arrays_are_joined_along_the_first_axis() {
     let whole = Array2::from_shape_fn((10, 3), |(i, j)| (i * 3 + j) as f32);
     let joined = run_spmd("threads", 4, |comm| {
