@@ -154,6 +154,9 @@ impl Courier {
     fn check_done(&self, from: usize, finished: bool) -> Result<(), CommError> {
         let Some(theirs) = self.peers[from].done.as_ref().filter(|_| !self.settling) else { return Ok(()) };
         let Some(ours) = self.groups.get(&0) else { return Ok(()) };
+        if let Some((ours, theirs)) = ours.first_difference(theirs) {
+            return Err(mismatch(self.rank, &ours, from, &theirs));
+        }
         if let Some(call) = ours.call_after(theirs.next()) {
             return Err(CommError::Ended { rank: from, waiting: self.rank, call });
         }

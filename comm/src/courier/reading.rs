@@ -231,6 +231,9 @@ impl Courier {
     /// The program of this rank is over: is this message part of an operation that it did not take part in?
     pub(super) fn check_late(&self, from: usize, stamp: &Stamp) -> Result<(), CommError> {
         let ledger = self.groups.get(&stamp.group).filter(|_| stamp.is_collective() && !self.settling);
+        if let Some(ours) = ledger.and_then(|ledger| ledger.differs(stamp)) {
+            return Err(mismatch(self.rank, &ours, from, stamp));
+        }
         match ledger {
             Some(ledger) if stamp.seq >= ledger.next() => {
                 Err(CommError::Ended { rank: self.rank, waiting: from, call: stamp.call() })

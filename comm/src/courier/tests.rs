@@ -191,6 +191,23 @@ fn what_was_said_before_counts_before_what_one_would_say() {
 }
 
 #[test]
+fn a_peer_that_ended_after_something_else_disagrees() {
+    // It has called gather and ended, where this rank calls barrier: nothing of its gather comes here.
+    let stamp =
+        Stamp { group: 0, seq: 0, operation: Operation::Gather, detail: 0, root: 1, kind: 0, count: ANY };
+    let mut ledger = super::Ledger::default();
+    ledger.push(stamp);
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(&ledger, &mut bytes).unwrap();
+    let says = [&Header::control(Kind::Done, bytes.len()).encode()[..], &bytes].concat();
+    let end = run(says, 1000, 1).unwrap_err();
+    assert!(
+        matches!(&end, CommError::Mismatch { other_call, .. } if other_call == "gather(root 1)"),
+        "{end}"
+    );
+}
+
+#[test]
 fn what_a_peer_said_before_it_vanished_counts() {
     let said = CommError::Remote { rank: 1, message: "out of memory".into() };
     let mut bytes = Vec::new();
