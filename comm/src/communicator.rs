@@ -1,5 +1,6 @@
 //! The communicator itself: who one is, how one ends. Its operations are in `collectives/`, `messages.rs` and `map.rs`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -10,6 +11,7 @@ use phalanx_codec::Value;
 
 use crate::courier::{Courier, Incoming, Outgoing};
 use crate::error::{CommError, clip};
+use crate::raw;
 use crate::stamp::{ANY, NONE, Operation, Stamp};
 use crate::transport::Transport;
 
@@ -275,10 +277,18 @@ impl Communicator {
         courier.fail(CommError::Invalid { rank, call, message })
     }
 
-    pub(crate) fn encode<T: Value>(&self, stamp: &Stamp, value: &T) -> Result<Vec<u8>, CommError> {
+    /// The value's bytes: where they lie, if it is a vector of numbers.
+    pub(crate) fn encode<'v, T: Value>(
+        &self,
+        stamp: &Stamp,
+        value: &'v T,
+    ) -> Result<Cow<'v, [u8]>, CommError> {
+        if let Some(bytes) = raw::bytes(value) {
+            return Ok(Cow::Borrowed(bytes));
+        }
         let mut bytes = Vec::new();
         phalanx_codec::encode(value, &mut bytes).map_err(|e| self.bad_value(stamp, &e))?;
-        Ok(bytes)
+        Ok(Cow::Owned(bytes))
     }
 
     pub(crate) fn decode<T: Value>(&self, stamp: &Stamp, bytes: &[u8]) -> Result<T, CommError> {

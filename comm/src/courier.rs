@@ -56,6 +56,8 @@ pub(crate) struct Courier {
     /// Bytes of messages that were moved, for those who ask whether there is progress.
     moved_bytes: u64,
     exchanges: u64,
+    /// Something that was read from the transport already was not looked at yet.
+    more_to_read: bool,
     waits: u64,
     post: Option<Post>,
 }
@@ -94,6 +96,7 @@ impl Courier {
             timeout: None,
             moved_bytes: 0,
             exchanges: 0,
+            more_to_read: false,
             waits: 0,
             post: None,
         }
@@ -245,6 +248,9 @@ impl Courier {
     }
 
     fn wait(&mut self, interests: &[Interest], nap: Duration) -> Result<(), CommError> {
+        if std::mem::take(&mut self.more_to_read) {
+            return Ok(());
+        }
         self.transport.wait(interests, nap).map_err(|e| CommError::Protocol {
             rank: self.rank,
             message: format!("its own system refuses to wait: {e}"),

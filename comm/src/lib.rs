@@ -37,6 +37,7 @@ mod map;
 mod messages;
 mod op;
 mod program;
+mod raw;
 mod registry;
 mod runner;
 mod shared;

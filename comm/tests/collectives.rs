@@ -1,5 +1,7 @@
 //! Every collective on 1 to 9 ranks, against what one rank would compute from all inputs.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use ndarray::Array2;
 use phalanx_comm::{CommError, Communicator, Op, run_spmd, run_spmd_all};
 use proptest::prelude::*;
@@ -239,6 +241,40 @@ fn sixteen_mebibytes_to_each_other() {
         Ok(theirs == numbers(1 - comm.rank(), mib16))
     });
     assert_eq!(ends, [true; 2]);
+}
+
+#[test]
+fn more_than_the_window_to_a_receiver_that_comes_late() {
+    // 150 MiB in messages of 5, then one of 80; the receiver first waits for somebody else, who waits until the sender is held up.
+    let len = (5 << 20) / 8;
+    let ends = all(3, |comm| {
+        match comm.rank() {
+            0 => {
+                for i in 0..30 {
+                    comm.send_from(1, i % 2, &vec![f64::from(i); len])?;
+                    if i == 2 {
+                        comm.send(2, 0, &())?;
+                    }
+                }
+                comm.send_from(1, 7, &vec![0.5; 16 * len])?;
+            }
+            1 => {
+                comm.recv::<()>(2, 0)?;
+                let (mut numbers, mut large) = (vec![0.0; len], vec![0.0; 16 * len]);
+                for i in 0..30 {
+                    comm.recv_into(0, i % 2, &mut numbers)?;
+                    if numbers[0] != f64::from(i) || numbers[len - 1] != f64::from(i) {
+                        return Ok(false);
+                    }
+                }
+                comm.recv_into(0, 7, &mut large)?;
+                return Ok(large.iter().all(|x| *x == 0.5));
+            }
+            _ => comm.recv::<()>(0, 0).and_then(|()| comm.send(1, 0, &()))?,
+        }
+        Ok(true)
+    });
+    assert_eq!(ends, [true; 3]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whatever goes wrong: an equal error on every rank, soon.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -194,6 +196,28 @@ fn a_circle_of_a_message_and_a_barrier() {
         _ => comm.barrier(),
     }));
     assert!(matches!(&end, CommError::Deadlock { circle } if circle.contains("barrier")), "{end}");
+}
+
+#[test]
+fn groups_that_are_not_the_same() {
+    let end = same(ends(2, |comm| {
+        let order = if comm.is_root() { [0, 1] } else { [1, 0] };
+        comm.subgroup(&order)?.map_or(Ok(()), |group| group.barrier())
+    }));
+    assert!(matches!(end, CommError::Deadlock { .. }), "{end}");
+    // A failure in a group is one of all, also of those who are not in it.
+    let end = same(ends(4, |comm| {
+        match comm.subgroup(&[2, 3])? {
+            Some(pair) if pair.is_root() => pair.gather(1, 1.0).map(drop),
+            Some(pair) => pair.gather(1, 1_u8).map(drop),
+            None => comm.barrier(),
+        }?;
+        comm.barrier()
+    }));
+    assert!(
+        matches!(&end, CommError::Mismatch { rank: 2, other: 3, place, .. } if place.ends_with("of a subgroup")),
+        "{end}"
+    );
 }
 
 #[test]

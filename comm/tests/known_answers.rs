@@ -1,5 +1,7 @@
 //! The answers that the source systems' documents give, on every runner.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use phalanx_comm::{
     CommError, Communicator, LocalResults, Op, Sweep, conduct, lookup, run_spmd, run_spmd_all, run_spmd_with,
 };
@@ -38,6 +40,7 @@ mod sample_program {
         comm.gather_joined(0, data.iter().map(|x| x * x).collect())
     }
 
+    #[allow(clippy::ptr_arg, reason = "the argument's type is the vector, which travels")]
     pub(crate) fn run_par(comm: &Communicator, values: &Vec<f64>) -> Result<Option<Vec<f64>>, CommError> {
         let squares = eval_parallel(comm, comm.is_root().then(|| values.clone()))?;
         Ok(squares.map(|squares| squares.into_iter().map(f64::sqrt).collect()))

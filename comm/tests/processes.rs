@@ -1,5 +1,7 @@
 //! Ranks that are processes: this test's executable, started again for each rank.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -40,7 +40,7 @@ impl Communicator {
             all.push(if long[rank] && !is_mine { self.room(&stamp, block.len)? } else { block.inline });
         }
         if long[self.rank()] {
-            all[self.rank()] = mine;
+            all[self.rank()] = mine.into_owned();
         }
         let mut places: Vec<&mut [u8]> = all.iter_mut().map(Vec::as_mut_slice).collect();
         self.ring(stamp, &mut places, &long)?;

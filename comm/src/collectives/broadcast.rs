@@ -3,6 +3,7 @@
 use phalanx_codec::{Number, Value};
 
 use super::{SEGMENT_BYTES, SHORT_BYTES_MAX};
+use crate::raw;
 use crate::stamp::{Operation, Stamp, kind_of, root_on_stamp};
 use crate::{CommError, Communicator};
 
@@ -22,16 +23,12 @@ impl Communicator {
         (stamp.root, stamp.kind) = (root_on_stamp(root), kind_of::<T>());
         let stamp = self.begin(stamp)?;
         if self.rank() != root {
-            let bytes = self.broadcast_bytes(stamp, root, Vec::new())?;
-            return self.decode(&stamp, &bytes);
+            return self.take_in(stamp, root);
         }
         let Some(value) = value else {
             return Err(self.invalid(stamp.call(), "the root gave no value".to_owned()));
         };
-        if self.size() > 1 {
-            let bytes = self.encode(&stamp, &value)?;
-            self.broadcast_bytes(stamp, root, bytes)?;
-        }
+        self.give_out(stamp, &value)?;
         Ok(value)
     }
 
@@ -55,39 +52,46 @@ impl Communicator {
                 self.exchange(&mut [], &mut [self.slice_from(parent, stamp, bytes)])?;
             }
             self.to_children(root, stamp, bytes)
+        } else if self.rank() == root {
+            self.begin_chain(stamp, bytes)
         } else {
             self.chain(root, stamp, bytes)
         }
     }
 
-    /// The root's bytes, whose length nobody else knows. First the length goes along the tree, with the bytes if they are few.
-    pub(crate) fn broadcast_bytes(
-        &self,
-        stamp: Stamp,
-        root: usize,
-        mut bytes: Vec<u8>,
-    ) -> Result<Vec<u8>, CommError> {
-        let short = match self.parent(root) {
-            Some(parent) => self.recv_bytes(parent, stamp)?,
-            None => {
-                let inline = if bytes.len() <= SHORT_BYTES_MAX { &bytes[..] } else { &[] };
-                [&(bytes.len() as u64).to_le_bytes(), inline].concat()
-            }
-        };
+    /// The root's part of a broadcast. First the length goes along the tree, with the bytes if they are few; the others do not know it.
+    pub(crate) fn give_out<T: Value>(&self, stamp: Stamp, value: &T) -> Result<(), CommError> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        let bytes = self.encode(&stamp, value)?;
+        let inline = if bytes.len() <= SHORT_BYTES_MAX { &bytes[..] } else { &[] };
+        let short = [&(bytes.len() as u64).to_le_bytes(), inline].concat();
+        self.to_children(self.rank(), stamp, &short)?;
+        if bytes.len() > SHORT_BYTES_MAX { self.begin_chain(stamp, &bytes) } else { Ok(()) }
+    }
+
+    /// The others' part.
+    pub(crate) fn take_in<T: Value>(&self, stamp: Stamp, root: usize) -> Result<T, CommError> {
+        let parent = self.parent(root).unwrap_or(root);
+        let short = self.recv_bytes(parent, stamp)?;
         self.to_children(root, stamp, &short)?;
         let Some((len, inline)) = short.split_first_chunk::<8>() else {
             return Err(self.bad_value(&stamp, &"a length is missing"));
         };
         let len = u64::from_le_bytes(*len);
-        if len > SHORT_BYTES_MAX as u64 {
-            if self.rank() != root {
-                bytes = self.room(&stamp, len)?;
-            }
-            self.chain(root, stamp, &mut bytes)?;
-        } else if self.rank() != root {
-            bytes = inline.to_vec();
+        if len <= SHORT_BYTES_MAX as u64 {
+            return self.decode(&stamp, inline);
         }
-        Ok(bytes)
+        if let Some(mut numbers) = raw::zeroed::<T>(len)
+            && let Some(place) = raw::bytes_mut(&mut numbers)
+        {
+            self.chain(root, stamp, place)?;
+            return Ok(numbers);
+        }
+        let mut bytes = self.room(&stamp, len)?;
+        self.chain(root, stamp, &mut bytes)?;
+        self.decode(&stamp, &bytes)
     }
 
     /// Room for so many bytes, as another rank announced.
@@ -115,35 +119,39 @@ impl Communicator {
         if sends.is_empty() { Ok(()) } else { self.exchange(&mut sends, &mut []) }
     }
 
+    /// The root's end of a chain.
+    fn begin_chain(&self, stamp: Stamp, bytes: &[u8]) -> Result<(), CommError> {
+        let after = (self.rank() + 1) % self.size();
+        if after == self.rank() {
+            return Ok(());
+        }
+        bytes.chunks(SEGMENT_BYTES * SEGMENTS_AT_ONCE).try_for_each(|part| {
+            let segments = part.chunks(SEGMENT_BYTES);
+            let mut sends: Vec<_> = segments.map(|segment| self.to(after, stamp, segment)).collect();
+            self.exchange(&mut sends, &mut [])
+        })
+    }
+
     /// From rank to rank, in segments that follow each other.
     fn chain(&self, root: usize, stamp: Stamp, bytes: &mut [u8]) -> Result<(), CommError> {
         let (rank, size) = (self.rank(), self.size());
         let (before, after) = ((rank + size - 1) % size, (rank + 1) % size);
-        let (first, last) = (rank == root, after == root);
-        match (first, last) {
-            (true, true) => Ok(()),
-            (true, false) => bytes.chunks(SEGMENT_BYTES * SEGMENTS_AT_ONCE).try_for_each(|part| {
-                let mut sends: Vec<_> =
-                    part.chunks(SEGMENT_BYTES).map(|segment| self.to(after, stamp, segment)).collect();
-                self.exchange(&mut sends, &mut [])
-            }),
-            (false, true) => bytes.chunks_mut(SEGMENT_BYTES * SEGMENTS_AT_ONCE).try_for_each(|part| {
+        if after == root {
+            return bytes.chunks_mut(SEGMENT_BYTES * SEGMENTS_AT_ONCE).try_for_each(|part| {
                 let segments = part.chunks_mut(SEGMENT_BYTES);
                 let mut receives: Vec<_> = segments.map(|s| self.slice_from(before, stamp, s)).collect();
                 self.exchange(&mut [], &mut receives)
-            }),
-            (false, false) => {
-                let mut passed: &[u8] = &[];
-                for segment in bytes.chunks_mut(SEGMENT_BYTES) {
-                    let mut receives = [self.slice_from(before, stamp, segment)];
-                    match passed {
-                        [] => self.exchange(&mut [], &mut receives)?,
-                        _ => self.exchange(&mut [self.to(after, stamp, passed)], &mut receives)?,
-                    }
-                    passed = segment;
-                }
-                self.send_bytes(after, stamp, passed)
-            }
+            });
         }
+        let mut passed: &[u8] = &[];
+        for segment in bytes.chunks_mut(SEGMENT_BYTES) {
+            let mut receives = [self.slice_from(before, stamp, segment)];
+            match passed {
+                [] => self.exchange(&mut [], &mut receives)?,
+                _ => self.exchange(&mut [self.to(after, stamp, passed)], &mut receives)?,
+            }
+            passed = segment;
+        }
+        self.send_bytes(after, stamp, passed)
     }
 }

@@ -92,7 +92,7 @@ impl Communicator {
             return Ok(None);
         }
         let mut parts = self.collect(root, stamp)?;
-        parts[root] = own;
+        parts[root] = own.into_owned();
         T::join(parts).map(Some).map_err(|e| self.bad_value(&stamp, &e))
     }
 

@@ -55,13 +55,10 @@ impl Communicator {
         let stamp = self.begin(stamp)?;
         match self.reduce_values(stamp, value, combine)? {
             Some(value) => {
-                if self.size() > 1 {
-                    let bytes = self.encode(&stamp, &value)?;
-                    self.broadcast_bytes(stamp, 0, bytes)?;
-                }
+                self.give_out(stamp, &value)?;
                 Ok(value)
             }
-            None => self.decode(&stamp, &self.broadcast_bytes(stamp, 0, Vec::new())?),
+            None => self.take_in(stamp, 0),
         }
     }
 

@@ -77,9 +77,11 @@ impl Communicator {
             if rank == self.rank() {
                 own = part;
             } else {
-                parts.push((rank, self.encode(&stamp, &part)?));
+                parts.push((rank, part));
             }
         }
+        let parts = parts.iter().map(|(rank, part)| Ok((*rank, self.encode(&stamp, part)?)));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let mut sends: Vec<_> = parts.iter().map(|(rank, bytes)| self.to(*rank, stamp, bytes)).collect();
         self.exchange(&mut sends, &mut [])?;
         Ok(own)

@@ -10,7 +10,7 @@ use super::Courier;
 use super::peer::Place;
 use super::waits::{Post, circle, mismatch};
 use crate::error::CommError;
-use crate::frame::{CONTROL_BYTES_MAX, Kind, MESSAGE_BYTES};
+use crate::frame::{CONTROL_BYTES_MAX, Kind};
 
 /// How long a rank waits to hear what the others know of a failure.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ impl Courier {
         while self.look(&settled) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             let interests = self.interests(&[]);
-            if self.transport.wait(&interests, left.min(NAP)).is_err() {
+            if self.wait(&interests, left.min(NAP)).is_err() {
                 break;
             }
         }
@@ -102,13 +102,7 @@ impl Courier {
         self.dropping = true;
         for peer in &mut self.peers {
             peer.held.clear();
-            // What is still to come of a frame is counted when it comes.
-            let coming = match peer.head.map(|head| head.kind) {
-                Some(Kind::Data) if peer.message.is_none() => peer.left as u64 + MESSAGE_BYTES,
-                Some(Kind::Data | Kind::More) => peer.left as u64,
-                _ => 0,
-            };
-            peer.taken_bytes = peer.got_bytes - coming;
+            peer.taken_bytes = peer.got_bytes;
             if let Some(message) = &mut peer.message {
                 message.place = Place::Dropped;
             }
@@ -160,6 +154,9 @@ impl Courier {
     fn check_done(&self, from: usize, finished: bool) -> Result<(), CommError> {
         let Some(theirs) = self.peers[from].done.as_ref().filter(|_| !self.settling) else { return Ok(()) };
         let Some(ours) = self.groups.get(&0) else { return Ok(()) };
+        if let Some((ours, theirs)) = ours.first_difference(theirs) {
+            return Err(mismatch(self.rank, &ours, from, &theirs));
+        }
         if let Some(call) = ours.call_after(theirs.next()) {
             return Err(CommError::Ended { rank: from, waiting: self.rank, call });
         }

@@ -37,6 +37,11 @@ impl Ledger {
         self.last.get(self.last.len() - back).map(Stamp::call)
     }
 
+    /// The first place, as far as both remember, where another rank called something else: what was called here, and there.
+    pub(super) fn first_difference(&self, theirs: &Self) -> Option<(Stamp, Stamp)> {
+        theirs.last.iter().find_map(|theirs| self.differs(theirs).map(|ours| (ours, *theirs)))
+    }
+
     /// What was called here where another rank called this, if it is something else.
     pub(super) fn differs(&self, theirs: &Stamp) -> Option<Stamp> {
         let back = usize::try_from(self.count.checked_sub(theirs.seq)?).ok()?;
@@ -66,5 +71,10 @@ mod tests {
         assert_eq!(ledger.differs(&stamp(36, 1)), Some(stamp(36, ANY)));
         assert_eq!(ledger.differs(&stamp(35, 1)), None, "forgotten");
         assert_eq!(ledger.differs(&stamp(100, 1)), None, "not reached");
+
+        let mut other = Ledger::default();
+        (0..50).for_each(|seq| other.push(stamp(seq, if seq < 40 { ANY } else { seq })));
+        assert_eq!(ledger.first_difference(&other), Some((stamp(40, ANY), stamp(40, 40))));
+        assert_eq!(ledger.first_difference(&ledger.clone()), None);
     }
 }

@@ -21,9 +21,10 @@ impl Courier {
                 self.peers[from].garbled = true;
             }
             if !step? {
-                break;
+                return Ok(());
             }
         }
+        self.more_to_read = true;
         Ok(())
     }
 
@@ -73,8 +74,8 @@ impl Courier {
             return Err(CommError::Protocol { rank: from, message });
         }
         if matches!(head.kind, Kind::Data | Kind::More) {
-            peer.got_bytes += head.chunk as u64 + if head.kind == Kind::Data { MESSAGE_BYTES } else { 0 };
-            if peer.got_bytes - peer.told_bytes > WINDOW_BYTES {
+            let cost = if head.kind == Kind::Data { MESSAGE_BYTES } else { 0 };
+            if peer.got_bytes + cost + head.chunk as u64 - peer.told_bytes > WINDOW_BYTES {
                 let message = "more than it may send before it is taken".to_owned();
                 return Err(CommError::Protocol { rank: from, message });
             }
@@ -143,6 +144,7 @@ impl Courier {
             Place::Held(Vec::with_capacity(head.total.min(WINDOW_BYTES) as usize))
         };
         let peer = &mut self.peers[from];
+        peer.got_bytes += MESSAGE_BYTES;
         if !matches!(place, Place::Held(_)) {
             peer.taken_bytes += MESSAGE_BYTES;
         }
@@ -201,6 +203,7 @@ impl Courier {
     fn placed(&mut self, from: usize, n: usize, jobs: &mut [Incoming<'_>]) {
         let peer = &mut self.peers[from];
         peer.left -= n;
+        peer.got_bytes += n as u64;
         self.moved_bytes += n as u64;
         let Some(message) = &mut peer.message else { return };
         message.got += n;
@@ -228,6 +231,9 @@ impl Courier {
     /// The program of this rank is over: is this message part of an operation that it did not take part in?
     pub(super) fn check_late(&self, from: usize, stamp: &Stamp) -> Result<(), CommError> {
         let ledger = self.groups.get(&stamp.group).filter(|_| stamp.is_collective() && !self.settling);
+        if let Some(ours) = ledger.and_then(|ledger| ledger.differs(stamp)) {
+            return Err(mismatch(self.rank, &ours, from, stamp));
+        }
         match ledger {
             Some(ledger) if stamp.seq >= ledger.next() => {
                 Err(CommError::Ended { rank: self.rank, waiting: from, call: stamp.call() })

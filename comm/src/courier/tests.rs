@@ -1,6 +1,8 @@
 //! Whatever a peer sends: an error, never a panic, never a wait without end.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -15,6 +17,11 @@ struct Script {
     says: Vec<u8>,
     at: usize,
     piece: usize,
+    /// It says nothing before it has heard something.
+    listens_first: bool,
+    naps: Rc<Cell<u32>>,
+    /// Besides there is one that never says anything.
+    silent: usize,
 }
 
 impl Transport for Script {
@@ -22,27 +29,37 @@ impl Transport for Script {
         0
     }
     fn size(&self) -> usize {
-        2
+        2 + self.silent
     }
     fn name(&self) -> &'static str {
         "script"
     }
     fn write(&mut self, _peer: usize, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.listens_first = false;
         Ok(bytes.iter().map(|b| b.len()).sum())
     }
-    fn read(&mut self, _peer: usize, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, peer: usize, into: &mut [u8]) -> io::Result<usize> {
+        if self.listens_first || peer == 2 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let n = self.piece.min(into.len()).min(self.says.len() - self.at);
         into[..n].copy_from_slice(&self.says[self.at..self.at + n]);
         self.at += n;
         Ok(n)
     }
     fn wait(&mut self, _interests: &[Interest], _timeout: Duration) -> io::Result<()> {
+        // How often it was slept through while there was something to read.
+        self.naps.set(self.naps.get() + u32::from(self.at < self.says.len()));
         Ok(())
     }
 }
 
+fn script(says: Vec<u8>, piece: usize, listens_first: bool) -> Script {
+    Script { says, at: 0, piece, listens_first, naps: Rc::default(), silent: 0 }
+}
+
 fn run(says: Vec<u8>, piece: usize, what: u8) -> Result<usize, CommError> {
-    let comm = Communicator::new(Box::new(Script { says, at: 0, piece }));
+    let comm = Communicator::new(Box::new(script(says, piece, false)));
     conduct(&comm, |comm| match what {
         0 => comm.recv::<Vec<u8>>(1, 0).map(|v| v.len()),
         1 => comm.barrier().map(|()| 0),
@@ -127,6 +144,66 @@ fn more_than_the_window_is_refused() {
     assert!(
         matches!(&end, Err(CommError::Overflow { from: 1, .. } | CommError::Protocol { rank: 1, .. })),
         "{end:?}"
+    );
+}
+
+#[test]
+fn news_behind_many_messages_are_read_without_sleeping() {
+    let stamp =
+        Stamp { group: 0, seq: 5, operation: Operation::Message, detail: 0, root: NONE, kind: 0, count: ANY };
+    let message = Header { kind: Kind::Data, stamp: Some(stamp), chunk: 0, total: 0 }.encode();
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(&CommError::Remote { rank: 1, message: "x".into() }, &mut bytes).unwrap();
+    let news = [&Header::control(Kind::Fail, bytes.len()).encode()[..], &bytes].concat();
+    let mut script = script([message.repeat(1000), news].concat(), 100_000, false);
+    script.silent = 1;
+    let naps = Rc::clone(&script.naps);
+    let comm = Communicator::new(Box::new(script));
+    // It waits for the silent one.
+    assert!(matches!(comm.recv::<u8>(2, 0), Err(CommError::Remote { rank: 1, .. })));
+    assert!(naps.get() <= 5, "{} naps", naps.get());
+}
+
+/// The error of a rank that fails beside a peer which has failed too.
+fn both_fail(theirs: &CommError, listens_first: bool) -> CommError {
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(theirs, &mut bytes).unwrap();
+    let says = [&Header::control(Kind::Fail, bytes.len()).encode()[..], &bytes].concat();
+    let comm = Communicator::new(Box::new(script(says, 1000, listens_first)));
+    let end = comm.fail("mine");
+    assert_eq!(comm.barrier(), Err(end.clone()), "for good");
+    end
+}
+
+#[test]
+fn of_two_failures_that_did_not_know_of_each_other_the_smaller_one_counts() {
+    let mine = CommError::Remote { rank: 0, message: "mine".into() };
+    let larger = CommError::Remote { rank: 1, message: "theirs".into() };
+    let smaller = CommError::Invalid { rank: 1, call: "x".into(), message: "y".into() };
+    assert_eq!(both_fail(&larger, true), mine);
+    assert_eq!(both_fail(&smaller, true), smaller);
+}
+
+#[test]
+fn what_was_said_before_counts_before_what_one_would_say() {
+    let larger = CommError::Remote { rank: 1, message: "theirs".into() };
+    assert_eq!(both_fail(&larger, false), larger, "the others have settled for it");
+}
+
+#[test]
+fn a_peer_that_ended_after_something_else_disagrees() {
+    // It has called gather and ended, where this rank calls barrier: nothing of its gather comes here.
+    let stamp =
+        Stamp { group: 0, seq: 0, operation: Operation::Gather, detail: 0, root: 1, kind: 0, count: ANY };
+    let mut ledger = super::Ledger::default();
+    ledger.push(stamp);
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(&ledger, &mut bytes).unwrap();
+    let says = [&Header::control(Kind::Done, bytes.len()).encode()[..], &bytes].concat();
+    let end = run(says, 1000, 1).unwrap_err();
+    assert!(
+        matches!(&end, CommError::Mismatch { other_call, .. } if other_call == "gather(root 1)"),
+        "{end}"
     );
 }
 

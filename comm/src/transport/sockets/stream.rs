@@ -11,6 +11,11 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt};
 /// What a connection should hold on its way: enough that neither end waits for the other all the time. The system may give less.
 const BUFFER_BYTES: usize = 1 << 20;
 
+/// After so much silence a peer's machine is asked whether it is there, so often, and so many times before it is lost.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
+const KEEPALIVE_TRIES: u32 = 5;
+
 #[derive(Debug)]
 pub(super) enum Stream {
     Unix(UnixStream),
@@ -34,6 +39,11 @@ impl Stream {
             Self::Tcp(s) => {
                 s.set_nodelay(true)?;
                 s.set_nonblocking(true)?;
+                // A machine that vanishes says nothing; one that is frozen still answers.
+                sockopt::set_socket_keepalive(self, true)?;
+                sockopt::set_tcp_keepidle(self, KEEPALIVE_IDLE)?;
+                sockopt::set_tcp_keepintvl(self, KEEPALIVE_EVERY)?;
+                sockopt::set_tcp_keepcnt(self, KEEPALIVE_TRIES)?;
             }
         }
         if matches!(self, Self::Unix(_)) {
