@@ -23,12 +23,14 @@ struct Flight {
 }
 
 /// What a worker builds once: drag over speed, in steps of 1 m/s.
-fn do_build(settings: &Settings) -> Result<Vec<f64>, CommError> {
-    Ok((0..400).map(|v| 0.5 * settings.density * 0.47 * 0.01 * f64::from(v * v)).collect())
+struct Drag(Vec<f64>);
+
+fn do_build(settings: &Settings) -> Result<Drag, CommError> {
+    Ok(Drag((0..400).map(|v| 0.5 * settings.density * 0.47 * 0.01 * f64::from(v * v)).collect()))
 }
 
 /// One sample: a shot at 200 m/s, by the angle.
-fn do_execute(degrees: &f64, drag: &mut Vec<f64>) -> Result<Flight, CommError> {
+fn do_execute(degrees: &f64, Drag(drag): &mut Drag) -> Result<Flight, CommError> {
     let (mut x, mut y, dt) = (0.0, 0.0, 1e-3);
     let (mut vy, mut vx) = degrees.to_radians().sin_cos();
     (vx, vy) = (200.0 * vx, 200.0 * vy);

@@ -3,6 +3,8 @@
 //! The tests proper run in child processes: one on a file system of 1 MiB of its own, one whose files may
 //! not grow beyond 1 MiB.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

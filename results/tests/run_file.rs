@@ -1,5 +1,7 @@
 //! A run's file, looked at after every commit: it opens, and holds what was added so far.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 use hdf5::types::{VarLenArray, VarLenUnicode};
 use ndarray::{Array1, Array2};
 use phalanx_results::{

@@ -67,6 +67,7 @@ impl Runner for ClusterRunner {
             program: this_program().map_err(start)?,
             entry: worker::offset_of_code(remote.entry as usize).map_err(start)?,
             argument: remote.argument.to_vec(),
+            hosts: targets.iter().map(|id| self.session.host_of(*id).unwrap_or_default()).collect(),
             addresses: Vec::new(),
         };
         let listening = self.on_each(&targets, worker::listen(program.label()), &meeting);

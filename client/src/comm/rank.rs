@@ -1,6 +1,7 @@
 //! A rank on an engine: the worker's side of [`ClusterRunner`](super::ClusterRunner).
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::worker::code_at;
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
 /// Listeners of sessions whose second half never came; beyond this many the oldest are given up.
 const LISTENERS_MAX: usize = 64;
+/// Any port would do: nothing is sent there.
+const DISCARD_PORT: u16 = 9;
 /// The longest path that a Unix socket can have everywhere.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 
@@ -29,7 +32,9 @@ pub(crate) struct Meeting {
     /// The entry's place in the executable.
     pub(crate) entry: i64,
     pub(crate) argument: Vec<u8>,
-    /// By rank; empty until they are known.
+    /// The hosts that the ranks are on, by rank.
+    pub(crate) hosts: Vec<String>,
+    /// Where ranks listen, by rank; empty until that is known.
     pub(crate) addresses: Vec<Address>,
 }
 
@@ -47,7 +52,7 @@ pub(crate) fn listen(meeting: &Meeting, rank: usize) -> Result<Address, CommErro
     if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
         path = PathBuf::from("/tmp").join(name);
     }
-    let listener = Listener::bind(&path, None)?;
+    let listener = Listener::bind(&path, interface(&meeting.hosts, rank)?)?;
     let address = listener.address().clone();
     let mut listeners = LISTENERS.lock();
     while listeners.len() >= LISTENERS_MAX {
@@ -55,6 +60,23 @@ pub(crate) fn listen(meeting: &Meeting, rank: usize) -> Result<Address, CommErro
     }
     listeners.insert((meeting.id, rank), listener);
     Ok(address)
+}
+
+/// The address of this host that others find it under, if there are others: the one from which the way to them leads.
+fn interface(hosts: &[String], rank: usize) -> Result<Option<IpAddr>, CommError> {
+    let own = hosts.get(rank).ok_or_else(|| CommError::start("it is not known where the ranks are"))?;
+    let Some(other) = hosts.iter().find(|host| *host != own) else { return Ok(None) };
+    // Connecting a socket of this kind looks for the way, and sends nothing.
+    let found = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect((other.as_str(), DISCARD_PORT))?;
+        socket.local_addr()
+    });
+    let found = found.map_err(|e| {
+        CommError::start(format_args!(
+            "{own} finds no way to {other} ({e}): ranks talk to each other directly, so each host must know the others by name"
+        ))
+    })?;
+    Ok(Some(found.ip()))
 }
 
 /// The second half: meets the others and runs the program.
@@ -80,4 +102,25 @@ fn program_at(offset: i64) -> Result<RankEntry, CommError> {
     // SAFETY: the offset is that of a `RankEntry`, computed by the client that made this job in a process of the byte-identical
     // executable (the engine verified the program's hash), and the address lies in this executable's code.
     Ok(unsafe { std::mem::transmute::<*const (), RankEntry>(address as *const ()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_one_host_need_no_network() {
+        let hosts = ["a".to_owned(), "a".to_owned()];
+        assert_eq!(interface(&hosts, 1), Ok(None));
+        assert!(interface(&hosts, 2).is_err());
+    }
+
+    #[test]
+    fn the_way_to_another_host_is_found_or_its_name_is_told() {
+        let hosts = ["here".to_owned(), "127.0.0.2".to_owned()];
+        assert_eq!(interface(&hosts, 0), Ok(Some(IpAddr::from([127, 0, 0, 1]))));
+        let error =
+            interface(&["here".to_owned(), "no-such-host.invalid".to_owned()], 0).unwrap_err().to_string();
+        assert!(error.contains("here finds no way to no-such-host.invalid"), "{error}");
+    }
 }

@@ -74,8 +74,10 @@ fn sample_program(comm: &Communicator) -> Result<Option<Vec<f64>>, CommError> {
     Ok(squares.map(|squares| squares.into_iter().map(f64::sqrt).collect()))
 }
 
+type Reductions = (Vec<f64>, Option<Vec<f64>>, Option<Vec<u64>>, f64);
+
 /// Sums of numbers whose order matters to the last bit.
-fn reductions(comm: &Communicator) -> Result<(Vec<f64>, Option<Vec<f64>>, Option<Vec<u64>>, f64), CommError> {
+fn reductions(comm: &Communicator) -> Result<Reductions, CommError> {
     let mine: Vec<f64> = (0..1000).map(|i| 1.0 / f64::from(1 + i + 1000 * comm.rank() as i32)).collect();
     let all = comm.all_reduce(&mine, Op::Sum)?;
     let largest = comm.reduce(comm.size() - 1, &mine, Op::Max)?;
@@ -96,7 +98,9 @@ fn rings(comm: &Communicator) -> Result<Vec<u32>, CommError> {
     Ok(seen)
 }
 
-fn everybody(comm: &Communicator) -> Result<(Vec<String>, Vec<u8>, Vec<usize>), CommError> {
+type Everybody = (Vec<String>, Vec<u8>, Vec<usize>);
+
+fn everybody(comm: &Communicator) -> Result<Everybody, CommError> {
     let names = comm.all_gather(format!("rank {}", comm.rank()))?;
     let (joined, counts) = comm.all_gatherv(&vec![comm.rank() as u8; comm.rank()])?;
     Ok((names, joined, counts))
