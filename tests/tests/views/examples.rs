@@ -37,3 +37,12 @@ fn notebook() {
     let out = example("notebook");
     assert!(out.contains("[40, 54, 70, 88]") && out.contains("500/500 tasks finished after"), "{out}");
 }
+
+#[test]
+fn mapper() {
+    let out = example("mapper");
+    assert!(out.contains("cycle 3: ") && out.contains("  worker 2: "), "{out}");
+    let segments = |line: &str| line.split(' ').nth(4)?.parse::<u32>().ok();
+    let counts = out.lines().filter(|line| line.starts_with("  worker ")).filter_map(segments);
+    assert_eq!(counts.sum::<u32>(), 4 * 12, "each cycle's times are its own: {out}");
+}
