@@ -17,6 +17,7 @@ help: ## what there is
 setup: $(TOOLS)/.done $(VENV)/.done ## tools that the build and the tests need, inside target/
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 	@deploy/install-sshd
+	@[ '$(MPI)' = no ] || deploy/install-mpi
 
 # HDF5 is built from source, which needs a newer cmake than some distributions have.
 $(TOOLS)/.done:
@@ -35,9 +36,10 @@ $(VENV)/.done:
 build: $(TOOLS)/.done ## the daemons and commands, optimised: target/release/{controller,engine,phalanx}
 	$(RELEASE) --bin phalanx
 
-test: setup ## every test: nextest, then the examples in the documentation
+test: setup ## every test: nextest, under mpirun (unless MPI=no), then the examples in the documentation
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
+	[ '$(MPI)' = no ] || $(CARGO) test -p phalanx-comm --features mpi --test mpi
 	$(CARGO) test --workspace --doc
 
 lint: $(TOOLS)/.done ## formatting, clippy and documentation, warnings being errors

@@ -139,7 +139,7 @@ fn child_appends_too_much() {
     }
     assert!(held > 1);
     std::fs::remove_file(&ballast).unwrap();
-    let file_system = rustix::fs::statvfs(&small_directory()).unwrap();
+    let file_system = rustix::fs::statvfs(small_directory()).unwrap();
     // Where it is files that may not grow, room beside them is of no use.
     if file_system.f_blocks * file_system.f_frsize <= 1 << 20 {
         run.append(&progress, &rows[..held + 1]).unwrap();

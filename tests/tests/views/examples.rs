@@ -82,3 +82,12 @@ fn parameter_sweep() {
     assert!(out.contains("19 shots on 4 workers, 5 of them without an apex"), "{out}");
     assert!(out.contains("the farthest: 627.2 m at 30°") && out.contains("[4, 4, 4, 4], 4 files"), "{out}");
 }
+
+#[test]
+fn mapper() {
+    let out = example("mapper");
+    assert!(out.contains("cycle 3: ") && out.contains("  worker 2: "), "{out}");
+    let segments = |line: &str| line.split(' ').nth(4)?.parse::<u32>().ok();
+    let counts = out.lines().filter(|line| line.starts_with("  worker ")).filter_map(segments);
+    assert_eq!(counts.sum::<u32>(), 4 * 12, "each cycle's times are its own: {out}");
+}
