@@ -126,7 +126,8 @@ fn arrays_of_one_shape_are_one_dataset() {
 
 #[test]
 fn arrays_whose_shapes_begin_to_differ_are_written_anew() {
-    let value = |i: usize| Array1::from_elem(if i / 25 % 2 == 0 { 3 } else { 1 + i % 4 }, i as f64);
+    let value =
+        |i: usize| Array1::from_elem(if (i / 25).is_multiple_of(2) { 3 } else { 1 + i % 4 }, i as f64);
     let values = (0..150).map(|i| Some(value(i))).collect();
     grow(values, 25, |file, rows| {
         if rows.len() > 25 {
@@ -152,7 +153,7 @@ fn structs_with_all_kinds_of_members() {
     let value = |i: usize| Measured {
         name: format!("n{i}"),
         mean: i as f64,
-        best: (i % 3 == 0).then_some([i as i32, -1]),
+        best: (i.is_multiple_of(3)).then_some([i as i32, -1]),
         samples: vec![i as u16; if i < 40 { 2 } else { i % 5 }],
         note: vec!["x".to_owned(); i / 60],
     };
