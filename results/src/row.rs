@@ -18,6 +18,21 @@ pub trait Recorded {
     fn value(&self) -> Option<Self::Value<'_>>;
 }
 
+impl<R: Recorded> Recorded for &R {
+    type Value<'a>
+        = R::Value<'a>
+    where
+        Self: 'a;
+
+    fn row(&self) -> Row<'_> {
+        (**self).row()
+    }
+
+    fn value(&self) -> Option<Self::Value<'_>> {
+        (**self).value()
+    }
+}
+
 /// A row of a run's file.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {

@@ -126,15 +126,29 @@ impl<T: Kept> Recorder<T> {
                 None => {}
             }
         };
+        let saved = self.finish(&mut told);
         self.rows.sort_by_key(|row| row.done().element);
-        let values = self.rows.iter().filter(|row| row.done().outcome.is_ok()).count();
-        let complete = values as u64 == self.file.elements();
-        let saved = self.file.finish(&self.progress, &self.rows, complete);
-        if let Err(error) = &saved {
-            self.tell("not all results could be saved; what was saved before can be read", error, &mut told);
-        }
         let saved = saved.map(|()| self.file.path().to_owned()).map_err(not_saved);
         Recorded { rows: self.rows, saved, error }
+    }
+
+    /// Puts the file in order. Where there is no room for that, it has at least all rows.
+    fn finish(&mut self, told: &mut String) -> std::result::Result<(), SaveError> {
+        let mut in_order: Vec<&T> = self.rows.iter().collect();
+        in_order.sort_by_key(|row| row.done().element);
+        let values = in_order.iter().filter(|row| row.done().outcome.is_ok()).count();
+        let complete = values as u64 == self.file.elements();
+        let Err(error) = self.file.finish(&self.progress, &in_order, complete) else { return Ok(()) };
+        if self.file.append(&self.progress, &self.rows).is_ok() {
+            self.tell(
+                "all results are in the file, in the order in which they came: it could not be put in order",
+                &error,
+                told,
+            );
+            return Ok(());
+        }
+        self.tell("not all results could be saved; what was saved before can be read", &error, told);
+        Err(error)
     }
 
     /// Waits for news, but not while the next commit is not due: a busy job has news every millisecond.
