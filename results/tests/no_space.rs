@@ -143,6 +143,9 @@ fn child_appends_too_much() {
     // Where it is files that may not grow, room beside them is of no use.
     if file_system.f_blocks * file_system.f_frsize <= 1 << 20 {
         // Writing it anew takes as much room again; adding to it does not.
+        let now = rustix::fs::statvfs(small_directory()).unwrap();
+        let room = (now.f_bavail * now.f_frsize) as usize;
+        std::fs::write(&ballast, vec![1; room.checked_sub(150_000).unwrap()]).unwrap();
         let error = run.finish(&progress, &rows[..held + 1], false).unwrap_err();
         assert!(matches!(error, SaveError::NoSpace { .. }), "{error:?}");
         assert_eq!(StoredRun::read(&path).unwrap().rows.len(), held);
@@ -151,6 +154,7 @@ fn child_appends_too_much() {
     }
     drop(run);
     std::fs::remove_file(&path).unwrap();
+    let _ = std::fs::remove_file(&ballast);
 }
 
 /// Runs the children in a shell that has first run `prepare`, with the directory as `$1`.
