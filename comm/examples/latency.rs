@@ -1,4 +1,5 @@
-//! How long collectives take over sockets, on this machine: `cargo run --release -p phalanx-comm --example latency`.
+//! How long collectives take over sockets, on this machine: `cargo run --release -p phalanx-comm --example latency`. With the argument `tls`
+//! the ranks talk as if each were on a host of its own.
 //!
 //! Each rank is a process of its own. Every operation starts after a barrier; what counts is the rank that needs longest; the table has the median.
 
@@ -32,6 +33,7 @@ fn start(size: usize) -> Result<(), Failure> {
             .env("LATENCY_RANK", rank.to_string())
             .env("LATENCY_SIZE", size.to_string())
             .env("LATENCY_PLACE", &place)
+            .env("LATENCY_WAY", std::env::args().nth(1).unwrap_or_default())
             .stdin(Stdio::piped())
             .spawn()?;
         child.stdin.take().ok_or("no way to tell the secret")?.write_all(secret.as_bytes())?;
@@ -55,11 +57,31 @@ fn rank_main(rank: usize) -> Result<(), Failure> {
         *byte = u8::from_str_radix(secret.get(2 * i..2 * i + 2).ok_or("the secret is cut short")?, 16)?;
     }
     let session = Session { rank, size, secret: bytes.into(), program: [0; 32] };
-    let addresses: Vec<_> = (0..size).map(|rank| Address::local(path(rank))).collect();
-    let listener = Listener::bind(&path(rank), None)?;
+    let interface = (std::env::var("LATENCY_WAY")? == "tls").then_some([127, 0, 0, 1].into());
+    let listener = Listener::bind(&path(rank), interface)?;
+    let addresses: Vec<_> = match interface {
+        None => (0..size).map(|rank| Address::local(path(rank))).collect(),
+        Some(_) => tell_address(Path::new(&place), rank, size, listener.address())?,
+    };
     let sockets = connect(&session, &addresses, listener, Duration::from_secs(10))?;
     conduct(&Communicator::new(Box::new(sockets)), measure)?;
     Ok(())
+}
+
+/// Tells the others where this rank is, and waits until they have told.
+fn tell_address(place: &Path, rank: usize, size: usize, address: &Address) -> Result<Vec<Address>, Failure> {
+    let path = |rank: usize| place.join(format!("address-{rank}"));
+    let mut bytes = Vec::new();
+    phalanx_codec::encode(address, &mut bytes)?;
+    std::fs::write(path(rank).with_extension("new"), bytes)?;
+    std::fs::rename(path(rank).with_extension("new"), path(rank))?;
+    let theirs = |rank: usize| loop {
+        match std::fs::read(path(rank)) {
+            Ok(bytes) => return Ok(phalanx_codec::decode::<Address>(&bytes)?.over_tcp()),
+            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    (0..size).map(theirs).collect()
 }
 
 fn measure(comm: &Communicator) -> Result<(), CommError> {

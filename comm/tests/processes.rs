@@ -67,6 +67,38 @@ fn program(name: &str, comm: &Communicator) -> Result<Vec<f64>, CommError> {
             }
             Ok(vec![shared.read()?[99_999]])
         }
+        // 16 MiB to all, and 16 MiB both ways at the same time.
+        "large" => {
+            let mine: Vec<f64> = (0..2 << 20).map(|i| ((comm.rank() + 1) * (i % 1009)) as f64).collect();
+            let mut theirs = comm.all_reduce(&mine, Op::Sum)?;
+            let sum = theirs.iter().sum();
+            let (next, before) =
+                ((comm.rank() + 1) % comm.size(), (comm.rank() + comm.size() - 1) % comm.size());
+            comm.send_recv(next, &mine, before, &mut theirs, 0)?;
+            assert!(
+                theirs
+                    .iter()
+                    .zip(&mine)
+                    .all(|(x, y)| x * (comm.rank() + 1) as f64 == y * (before + 1) as f64)
+            );
+            Ok(vec![sum])
+        }
+        // Rank 0 receives late, rank 1 is busy with something else after its last word was written.
+        "late" => {
+            if comm.rank() == 1 {
+                comm.send_from(0, 0, &vec![1.0; 3 << 20])?;
+                let until = Instant::now() + LONG / 2;
+                while !Path::new("got-0").exists() {
+                    assert!(Instant::now() < until, "what was sent does not come");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            } else {
+                let mut all = vec![0.0; 3 << 20];
+                comm.recv_into(1, 0, &mut all)?;
+                touch("got")?;
+            }
+            Ok(vec![])
+        }
         "error" => match comm.rank() {
             1 => Err(CommError::start("no luck")),
             _ => comm.all_gather(1.0),
@@ -86,17 +118,39 @@ fn rank_main() {
     let (rank, size) = (var("RANK").parse().unwrap(), var("SIZE").parse().unwrap());
     std::env::set_current_dir(var("PLACE")).unwrap();
     let secret = Secret::from([var("SECRET").parse::<u8>().unwrap(); 32]);
-    let listener = Listener::bind(Path::new(&format!("socket-{rank}")), None).unwrap();
-    let addresses: Vec<_> = (0..size).map(|rank| Address::local(format!("socket-{rank}"))).collect();
+    let interface = (var("WAY") == "tls").then_some([127, 0, 0, 1].into());
+    let listener = Listener::bind(Path::new(&format!("socket-{rank}")), interface).unwrap();
+    let addresses: Vec<_> = match interface {
+        None => (0..size).map(|rank| Address::local(format!("socket-{rank}"))).collect(),
+        Some(_) => tell_address(rank, size, listener.address()),
+    };
     let session = Session { rank, size, secret, program: [3; 32] };
     let within = if secret == Secret::from([1; 32]) { LONG } else { Duration::from_secs(1) };
     let end = connect(&session, &addresses, listener, within).and_then(|sockets| {
         conduct(&Communicator::new(Box::new(sockets)), |comm| program(&var("PROGRAM"), comm))
     });
+    publish(&format!("end-{rank}"), &end);
+}
+
+fn publish(name: &str, value: &(impl serde::Serialize + 'static)) {
     let mut bytes = Vec::new();
-    phalanx_codec::encode(&end, &mut bytes).unwrap();
-    std::fs::write(format!("end-{rank}.new"), bytes).unwrap();
-    std::fs::rename(format!("end-{rank}.new"), format!("end-{rank}")).unwrap();
+    phalanx_codec::encode(value, &mut bytes).unwrap();
+    std::fs::write(format!("{name}.new"), bytes).unwrap();
+    std::fs::rename(format!("{name}.new"), name).unwrap();
+}
+
+/// Tells the others this rank's address, and waits for theirs; all as if each were on a host of its own.
+fn tell_address(rank: usize, size: usize, address: &Address) -> Vec<Address> {
+    publish(&format!("address-{rank}"), address);
+    let until = Instant::now() + LONG;
+    let theirs = |rank: usize| loop {
+        if let Ok(bytes) = std::fs::read(format!("address-{rank}")) {
+            return phalanx_codec::decode::<Address>(&bytes).unwrap().over_tcp();
+        }
+        assert!(Instant::now() < until, "rank {rank} does not say where it is");
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    (0..size).map(theirs).collect()
 }
 
 struct Ranks {
@@ -114,6 +168,11 @@ impl Drop for Ranks {
 }
 
 fn start(program: &str, secrets: &[u8]) -> Ranks {
+    start_over("unix", program, secrets)
+}
+
+/// Ranks with Unix sockets between them, or TLS.
+fn start_over(way: &str, program: &str, secrets: &[u8]) -> Ranks {
     let place = tempfile::tempdir().unwrap();
     let children = secrets.iter().enumerate().map(|(rank, secret)| {
         Command::new(std::env::current_exe().unwrap())
@@ -123,6 +182,7 @@ fn start(program: &str, secrets: &[u8]) -> Ranks {
             .env("RANK_TEST_PLACE", place.path())
             .env("RANK_TEST_SECRET", secret.to_string())
             .env("RANK_TEST_PROGRAM", program)
+            .env("RANK_TEST_WAY", way)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -169,9 +229,11 @@ impl Ranks {
 fn the_same_answers_on_threads_and_sockets() {
     for size in [1, 2, 3, 5] {
         let threads = run_spmd_with("threads", size, everything, &0.1).unwrap();
-        let ranks = start("everything", &vec![1; size]);
-        for (rank, expected) in threads.iter().enumerate() {
-            assert_eq!(ranks.end(rank).as_ref(), Ok(expected), "rank {rank} of {size}");
+        for way in ["unix", "tls"] {
+            let ranks = start_over(way, "everything", &vec![1; size]);
+            for (rank, expected) in threads.iter().enumerate() {
+                assert_eq!(ranks.end(rank).as_ref(), Ok(expected), "rank {rank} of {size} over {way}");
+            }
         }
         if size == 1 {
             assert_eq!(run_spmd_with("serial", 1, everything, &0.1), Ok(threads));
@@ -180,15 +242,36 @@ fn the_same_answers_on_threads_and_sockets() {
 }
 
 #[test]
-fn a_rank_that_returns_an_error() {
-    let ranks = start("error", &[1; 4]);
-    for rank in 0..4 {
-        assert_eq!(ranks.end(rank), Err(CommError::Remote { rank: 1, message: "no luck".into() }));
+fn megabytes_all_at_once() {
+    for way in ["unix", "tls"] {
+        let ranks = start_over(way, "large", &[1; 3]);
+        let expected: f64 = (0..2 << 20).map(|i| (6 * (i % 1009)) as f64).sum();
+        for rank in 0..3 {
+            assert_eq!(ranks.end(rank), Ok(vec![expected]), "rank {rank} over {way}");
+        }
     }
 }
 
-fn a_rank_is_killed(program: &str) {
-    let mut ranks = start(program, &[1; 4]);
+#[test]
+fn what_was_sent_comes_while_the_sender_does_something_else() {
+    for way in ["unix", "tls"] {
+        let ranks = start_over(way, "late", &[1; 2]);
+        assert_eq!([ranks.end(0), ranks.end(1)], [Ok(vec![]), Ok(vec![])], "over {way}");
+    }
+}
+
+#[test]
+fn a_rank_that_returns_an_error() {
+    for way in ["unix", "tls"] {
+        let ranks = start_over(way, "error", &[1; 4]);
+        for rank in 0..4 {
+            assert_eq!(ranks.end(rank), Err(CommError::Remote { rank: 1, message: "no luck".into() }));
+        }
+    }
+}
+
+fn a_rank_is_killed(way: &str, program: &str) {
+    let mut ranks = start_over(way, program, &[1; 4]);
     for rank in 0..4 {
         ranks.file(&format!("ready-{rank}"));
     }
@@ -205,12 +288,14 @@ fn a_rank_is_killed(program: &str) {
 
 #[test]
 fn a_rank_killed_while_others_wait_for_it() {
-    a_rank_is_killed("victim");
+    a_rank_is_killed("unix", "victim");
+    a_rank_is_killed("tls", "victim");
 }
 
 #[test]
 fn a_rank_killed_in_the_middle_of_megabytes() {
-    a_rank_is_killed("busy");
+    a_rank_is_killed("unix", "busy");
+    a_rank_is_killed("tls", "busy");
 }
 
 #[test]

@@ -5,10 +5,14 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 
+use super::certificate::{self, Fingerprint};
+use super::handshake::HandshakeError;
 use super::stream::Stream;
 use crate::CommError;
 
@@ -18,7 +22,15 @@ pub struct Address {
     /// The host's and process table's id: only there the socket can be reached.
     host: String,
     socket: PathBuf,
-    tcp: Option<SocketAddr>,
+    pub(super) tcp: Option<TcpAddress>,
+}
+
+/// Where a rank can be reached from other hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TcpAddress {
+    pub(super) at: SocketAddr,
+    /// Of the certificate that the rank shows there.
+    pub(super) certificate: Fingerprint,
 }
 
 impl Address {
@@ -34,17 +46,36 @@ impl Address {
         Self { host: phalanx_proto::host::id(), socket: socket.into(), tcp: None }
     }
 
+    /// The same as seen from other hosts: ranks of its own host use TCP as well, to test or to measure it. Nobody reaches a rank thus that
+    /// listens on no interface.
+    ///
+    /// ```
+    /// # use phalanx_comm::transport::sockets::*;
+    /// # let path = tempfile::tempdir().unwrap().path().join("rank-3");
+    /// # std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    /// let listener = Listener::bind(&path, Some([127, 0, 0, 1].into()))?;
+    /// let address = listener.address().clone().over_tcp();
+    /// assert_ne!(&address, listener.address());
+    /// # Ok::<(), phalanx_comm::CommError>(())
+    /// ```
+    #[must_use]
+    pub fn over_tcp(self) -> Self {
+        // No host's id.
+        Self { host: String::new(), ..self }
+    }
+
     /// Connects, once.
-    pub(super) fn open(&self, timeout: Duration) -> io::Result<Stream> {
+    pub(super) fn open(&self, timeout: Duration) -> Result<Stream, HandshakeError> {
         match self.tcp {
             _ if self.host == phalanx_proto::host::id() => {
-                UnixStream::connect(&self.socket).map(Stream::Unix)
+                Ok(Stream::unix(UnixStream::connect(&self.socket)?)?)
             }
-            Some(address) => TcpStream::connect_timeout(&address, timeout).map(Stream::Tcp),
+            Some(tcp) => Stream::connecting(TcpStream::connect_timeout(&tcp.at, timeout)?, tcp.certificate),
             None => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "it is on another host and listens on a Unix socket only",
-            )),
+            )
+            .into()),
         }
     }
 }
@@ -53,13 +84,13 @@ impl Address {
 #[derive(Debug)]
 pub struct Listener {
     unix: UnixListener,
-    tcp: Option<TcpListener>,
+    tcp: Option<(TcpListener, Arc<ServerConfig>)>,
     address: Address,
 }
 
 impl Listener {
     /// Listens at a path, which must not exist, for ranks of this host; and for those of other hosts on this interface, if one is given, on a port
-    /// that the system chooses. The path is removed when the mesh is made or has failed.
+    /// that the system chooses, with a certificate made for the purpose. The path is removed when the mesh is made or has failed.
     ///
     /// ```
     /// use phalanx_comm::transport::sockets::Listener;
@@ -80,8 +111,9 @@ impl Listener {
         let tcp = interface.map(|ip| {
             let listener = TcpListener::bind((ip, 0))?;
             listener.set_nonblocking(true)?;
-            address.tcp = Some(listener.local_addr()?);
-            Ok::<_, io::Error>(listener)
+            let (certificate, config) = certificate::make().map_err(io::Error::other)?;
+            address.tcp = Some(TcpAddress { at: listener.local_addr()?, certificate });
+            Ok::<_, io::Error>((listener, config))
         });
         let tcp = tcp.transpose().map_err(|e| {
             CommError::start(format_args!(
@@ -107,23 +139,20 @@ impl Listener {
     }
 
     /// A connection, if somebody came.
-    pub(super) fn accept(&self) -> io::Result<Option<Stream>> {
-        let none = |e: io::Error| {
+    pub(super) fn accept(&self) -> Result<Option<Stream>, HandshakeError> {
+        fn some<T>(accepted: io::Result<(T, impl Sized)>) -> io::Result<Option<T>> {
             use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
-            if matches!(e.kind(), WouldBlock | Interrupted | ConnectionAborted) { Ok(None) } else { Err(e) }
-        };
-        let unix = self.unix.accept().map(|(s, _)| Some(Stream::Unix(s))).or_else(none)?;
-        let stream = match &self.tcp {
-            Some(tcp) if unix.is_none() => tcp.accept().map(|(s, _)| Some(Stream::Tcp(s))).or_else(none)?,
-            _ => unix,
-        };
-        if let Some(stream) = &stream {
-            match stream {
-                Stream::Unix(s) => s.set_nonblocking(false)?,
-                Stream::Tcp(s) => s.set_nonblocking(false)?,
+            match accepted {
+                Ok((socket, _)) => Ok(Some(socket)),
+                Err(e) if matches!(e.kind(), WouldBlock | Interrupted | ConnectionAborted) => Ok(None),
+                Err(e) => Err(e),
             }
         }
-        Ok(stream)
+        if let Some(socket) = some(self.unix.accept())? {
+            return Ok(Some(Stream::unix(socket)?));
+        }
+        let Some((tcp, config)) = &self.tcp else { return Ok(None) };
+        some(tcp.accept())?.map(|socket| Stream::accepting(socket, config)).transpose()
     }
 }
 

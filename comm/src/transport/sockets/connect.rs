@@ -123,9 +123,6 @@ fn made(session: &Session, mesh: Mesh, within: Duration) -> Result<Sockets, Comm
         let (rank, seconds) = (session.rank, within.as_secs());
         return Err(CommError::NotConnected { rank, missing, seconds, message });
     }
-    for stream in mesh.streams.iter().flatten() {
-        stream.prepare().map_err(|e| CommError::start(format_args!("a connection is of no use: {e}")))?;
-    }
     Ok(Sockets::new(session.rank, mesh.streams))
 }
 
@@ -136,9 +133,9 @@ fn reach(identity: &Identity, to: usize, address: &Address, mesh: &Mutex<Mesh>, 
         if left.is_zero() || mesh.lock().wrong.is_some() {
             return false;
         }
-        let tried = address.open(left).map_err(HandshakeError::from).and_then(|stream| {
+        let tried = address.open(left).and_then(|mut stream| {
             // The peer may have much to do before it looks; only the deadline counts.
-            identity.greet(&stream, to as u32, deadline).map(|()| stream)
+            identity.greet(&mut stream, to as u32, deadline).map(|()| stream)
         });
         let mut mesh = mesh.lock();
         match tried {
@@ -150,7 +147,12 @@ fn reach(identity: &Identity, to: usize, address: &Address, mesh: &Mutex<Mesh>, 
                 mesh.wrong = Some(CommError::OtherProgram { rank: rank as usize, message });
                 return false;
             }
-            Err(error @ (HandshakeError::Stranger | HandshakeError::Language)) => {
+            Err(
+                error @ (HandshakeError::Stranger
+                | HandshakeError::Language
+                | HandshakeError::Certificate
+                | HandshakeError::Tls(_)),
+            ) => {
                 mesh.refused = Some(clip(format_args!("rank {to}: {error}")));
                 return false;
             }
@@ -178,20 +180,20 @@ fn accept(identity: &Identity, listener: &Listener, mesh: &Arc<Mutex<Mesh>>, dea
             false => Ok(None),
         };
         match come {
-            Ok(Some(stream)) => {
+            Ok(Some(mut stream)) => {
                 let (identity, mesh, trying) = (*identity, Arc::clone(mesh), Arc::clone(&trying));
                 trying.fetch_add(1, Ordering::Relaxed);
                 let until = deadline.min(Instant::now() + HANDSHAKE);
                 // One that cannot be started closes the connection; the peer tries again.
                 drop(thread::Builder::new().spawn(move || {
-                    let end = identity.receive(&stream, until);
+                    let end = identity.receive(&mut stream, until);
                     trying.fetch_sub(1, Ordering::Relaxed);
                     come_in(&mesh, stream, end);
                 }));
             }
             Ok(None) => thread::sleep(LOOK_EVERY),
             Err(e) => {
-                refuse(mesh, &e.into());
+                refuse(mesh, &e);
                 thread::sleep(LOOK_EVERY);
             }
         }

@@ -8,9 +8,13 @@
 //!                                              ←  welcome
 //! ```
 //!
-//! A proof is the BLAKE3 hash, keyed with the secret, of the prover's role, the hello and the answer. So it cannot be replayed (both
-//! nonces are in it), reflected (the role is), or moved to other ranks, sizes or programs. Only after the other's proof is right
+//! A proof is the BLAKE3 hash, keyed with the secret, of the prover's role, the hello, the answer, and the connection's binding. So it cannot be replayed
+//! (both nonces are in it), reflected (the role is), or moved to other ranks, sizes or programs. Only after the other's proof is right
 //! does either end look at what the other said.
+//!
+//! All of this is said inside TLS where the connection leaves the host. There the binding is a secret of that one TLS connection, so whoever has a
+//! connection of his own to each end cannot pass a proof from one on to the other. TLS shows the connecting end who accepts, by the certificate in
+//! its address; the proof shows the accepting end who connects, and needs no second certificate for it, as the secret is known to ranks only.
 
 use std::io;
 use std::time::Instant;
@@ -19,7 +23,7 @@ use thiserror::Error;
 
 use super::stream::Stream;
 
-const MAGIC: &[u8; 8] = b"PHXCOMM1";
+const MAGIC: &[u8; 8] = b"PHXCOMM2";
 const HELLO_BYTES: usize = 8 + 4 + 4 + 4 + 32 + 32;
 const ANSWER_BYTES: usize = 4 + 32 + 32;
 const PROOF_BYTES: usize = 32;
@@ -87,14 +91,40 @@ pub(super) enum HandshakeError {
     Stranger,
     #[error("it speaks something else")]
     Language,
+    #[error("it does not have the certificate that its address names")]
+    Certificate,
+    #[error("no TLS with it: {0}")]
+    Tls(rustls::Error),
     /// It knows the secret, so it should have been right.
     #[error("{message}")]
     Differs { rank: u32, message: String },
 }
 
+impl From<rustls::Error> for HandshakeError {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(_) => Self::Certificate,
+            error => Self::Tls(error),
+        }
+    }
+}
+
+/// What both ends have seen of a handshake.
+struct Transcript<'a> {
+    hello: &'a [u8],
+    answer: &'a [u8],
+    binding: [u8; 32],
+}
+
 impl Identity {
     /// Connects to a rank.
-    pub(super) fn greet(&self, stream: &Stream, to: u32, deadline: Instant) -> Result<(), HandshakeError> {
+    pub(super) fn greet(
+        &self,
+        stream: &mut Stream,
+        to: u32,
+        deadline: Instant,
+    ) -> Result<(), HandshakeError> {
+        let binding = stream.secure(deadline)?;
         let mut hello = Vec::with_capacity(HELLO_BYTES);
         hello.extend_from_slice(MAGIC);
         for n in [self.rank, to, self.size] {
@@ -107,10 +137,11 @@ impl Identity {
         let mut answer = [0; ANSWER_BYTES + PROOF_BYTES];
         stream.receive_all(&mut answer, deadline)?;
         let (answer, proof) = answer.split_at(ANSWER_BYTES);
-        self.check("accepting", &hello, answer, proof)?;
+        let transcript = Transcript { hello: &hello, answer, binding };
+        self.check("accepting", &transcript, proof)?;
         let size = u32::from_le_bytes(answer[..4].try_into().expect("four bytes"));
         let same = self.compare(to, size, &answer[4..36]);
-        stream.send_all(self.proof("connecting", &hello, answer).as_bytes(), deadline)?;
+        stream.send_all(self.proof("connecting", &transcript).as_bytes(), deadline)?;
         same?;
         let mut welcome = [0];
         stream.receive_all(&mut welcome, deadline)?;
@@ -118,7 +149,8 @@ impl Identity {
     }
 
     /// Finds out which rank has connected.
-    pub(super) fn receive(&self, stream: &Stream, deadline: Instant) -> Result<u32, HandshakeError> {
+    pub(super) fn receive(&self, stream: &mut Stream, deadline: Instant) -> Result<u32, HandshakeError> {
+        let binding = stream.secure(deadline)?;
         let mut hello = [0; HELLO_BYTES];
         stream.receive_all(&mut hello, deadline)?;
         if hello[..8] != *MAGIC {
@@ -128,12 +160,13 @@ impl Identity {
         answer.extend_from_slice(&self.size.to_le_bytes());
         answer.extend_from_slice(&self.program);
         answer.extend_from_slice(&nonce()?);
-        let proof = self.proof("accepting", &hello, &answer);
+        let transcript = Transcript { hello: &hello, answer: &answer, binding };
+        let proof = self.proof("accepting", &transcript);
         stream.send_all(&[&answer[..], proof.as_bytes()].concat(), deadline)?;
 
         let mut proof = [0; PROOF_BYTES];
         stream.receive_all(&mut proof, deadline)?;
-        self.check("connecting", &hello, &answer, &proof)?;
+        self.check("connecting", &transcript, &proof)?;
         let u32_at = |at: usize| u32::from_le_bytes(hello[at..at + 4].try_into().expect("four bytes"));
         let (from, to, size) = (u32_at(8), u32_at(12), u32_at(16));
         self.compare(from, size, &hello[20..52])?;
@@ -145,17 +178,17 @@ impl Identity {
         Ok(from)
     }
 
-    fn proof(&self, role: &str, hello: &[u8], answer: &[u8]) -> blake3::Hash {
+    fn proof(&self, role: &str, seen: &Transcript<'_>) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.secret.0);
         // All parts but the role have fixed lengths.
-        hasher.update(hello).update(answer).update(role.as_bytes());
+        hasher.update(seen.hello).update(seen.answer).update(&seen.binding).update(role.as_bytes());
         hasher.finalize()
     }
 
-    fn check(&self, role: &str, hello: &[u8], answer: &[u8], proof: &[u8]) -> Result<(), HandshakeError> {
+    fn check(&self, role: &str, seen: &Transcript<'_>, proof: &[u8]) -> Result<(), HandshakeError> {
         // The comparison of hashes takes the same time wherever they differ.
         match <[u8; 32]>::try_from(proof) {
-            Ok(proof) if self.proof(role, hello, answer) == blake3::Hash::from(proof) => Ok(()),
+            Ok(proof) if self.proof(role, seen) == blake3::Hash::from(proof) => Ok(()),
             _ => Err(HandshakeError::Stranger),
         }
     }
