@@ -13,7 +13,11 @@ use serde::{Deserialize, Serialize};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     phalanx::init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let client = Client::local(4)?;
+    // A cluster of its own, or that of a profile.
+    let client = match std::env::var("PHALANX_PROFILE") {
+        Ok(profile) => Client::connect(&profile)?,
+        Err(_) => Client::local(4)?,
+    };
     register(client.direct_view(..).ranks())?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["same", size] => same(size.parse()?),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use phalanx_tests::{DEADLINE, Gate, Signal, signal, wait_until};
+use phalanx_tests::{Cluster, DEADLINE, Gate, Signal, signal, wait_until};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ranks"));
@@ -85,4 +85,44 @@ fn what_cannot_run_is_refused_at_once() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
+}
+
+/// An engine daemon with a host name and a process table of its own: what runs there does not take what runs elsewhere for a neighbour.
+struct Host(std::process::Child);
+
+impl Host {
+    fn start(name: &str, cluster: &Cluster) -> Self {
+        let script = "echo \"$1\" > /proc/sys/kernel/hostname && exec \"$0\" --profile \"$2\" -n 2";
+        let namespaces = ["--map-root-user", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        let mut command = Command::new("unshare");
+        command.args(namespaces).args(["sh", "-c", script]).arg(phalanx_tests::binary("engine"));
+        command.args([name, cluster.profile()]).env("PHALANX_HOME", cluster.home()).stdin(Stdio::null());
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Between hosts ranks use TCP, in TLS; their answers are the same. The hosts' names are addresses, so that each finds the other.
+#[test]
+fn ranks_on_two_hosts_give_the_same_answers() {
+    let cluster = Cluster::start(0);
+    let hosts = [Host::start("127.0.0.1", &cluster), Host::start("127.0.0.2", &cluster)];
+    let client =
+        phalanx::Client::connect_file(cluster.home().join(cluster.profile()).join("client.json")).unwrap();
+    client.wait_for_engines(4, DEADLINE).unwrap();
+    let found: BTreeSet<String> = client.engines().into_iter().map(|engine| engine.host).collect();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["127.0.0.1", "127.0.0.2"]);
+    let mut command = command(&["same", "4"]);
+    command.env("PHALANX_HOME", cluster.home()).env("PHALANX_PROFILE", cluster.profile());
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("same ")).count(), 9, "{stdout}");
+    drop(hosts);
 }
