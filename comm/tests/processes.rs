@@ -83,19 +83,23 @@ fn program(name: &str, comm: &Communicator) -> Result<Vec<f64>, CommError> {
             );
             Ok(vec![sum])
         }
-        // Rank 0 receives late, rank 1 is busy with something else after its last word was written.
+        // Rank 0 receives late, rank 1 is busy with something else as soon as its last word is written.
         "late" => {
-            if comm.rank() == 1 {
-                comm.send_from(0, 0, &vec![1.0; 3 << 20])?;
-                let until = Instant::now() + LONG / 2;
-                while !Path::new("got-0").exists() {
-                    assert!(Instant::now() < until, "what was sent does not come");
-                    std::thread::sleep(Duration::from_millis(5));
+            let mut all = vec![1.0; 1 << 20];
+            for turn in 0..10 {
+                let got = format!("got-{turn}");
+                if comm.rank() == 0 {
+                    std::thread::sleep(Duration::from_millis(10));
+                    comm.recv_into(1, 0, &mut all)?;
+                    std::fs::write(got, "").map_err(CommError::start)?;
+                    continue;
                 }
-            } else {
-                let mut all = vec![0.0; 3 << 20];
-                comm.recv_into(1, 0, &mut all)?;
-                touch("got")?;
+                comm.send_from(0, 0, &all)?;
+                let until = Instant::now() + LONG / 2;
+                while !Path::new(&got).exists() {
+                    assert!(Instant::now() < until, "what was sent does not come");
+                    std::thread::sleep(Duration::from_millis(2));
+                }
             }
             Ok(vec![])
         }

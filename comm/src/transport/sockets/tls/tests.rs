@@ -101,6 +101,30 @@ fn what_left_the_system_is_seen() {
 }
 
 #[test]
+fn nobody_sleeps_over_what_left_the_system() {
+    use crate::transport::{Interest, Transport};
+    let (mut writer, reader) = pair();
+    let mut sockets = super::super::Sockets::new(0, vec![None, Some(Stream::Tls(Box::new(reader)))]);
+    let interests = [Interest::default(), Interest { read: true, write: false }];
+    assert_eq!(writer.write(&[IoSlice::new(b"ab")]).unwrap(), 2);
+    let start = Instant::now();
+    for expected in *b"ab" {
+        let mut byte = [0];
+        loop {
+            sockets.wait(&interests, LONG).unwrap();
+            match sockets.read(1, &mut byte) {
+                Ok(n) => break assert_eq!((n, byte[0]), (1, expected)),
+                end => assert!(would_block(&end)),
+            }
+        }
+    }
+    assert!(start.elapsed() < LONG / 2);
+    // Nothing is left: one sleeps.
+    sockets.wait(&interests, Duration::from_millis(30)).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(30));
+}
+
+#[test]
 fn announced_or_not_the_end_is_an_end() {
     for announced in [true, false] {
         let (mut writer, mut reader) = pair();

@@ -24,6 +24,7 @@ fn tcp(address: &Address) -> SocketAddr {
 fn run<T: Send>(
     place: &Place,
     listeners: Vec<Listener>,
+    within: Duration,
     addresses: impl Fn(usize) -> Vec<Address> + Sync,
     program: impl Fn(&Communicator) -> Result<T, CommError> + Sync,
 ) -> Vec<Result<T, CommError>> {
@@ -31,7 +32,7 @@ fn run<T: Send>(
         let ranks = listeners.into_iter().enumerate().map(|(rank, listener)| {
             let (session, addresses, program) = (place.session(rank), &addresses, &program);
             scope.spawn(move || {
-                let sockets = connect(&session, &addresses(rank), listener, 20 * SHORT)?;
+                let sockets = connect(&session, &addresses(rank), listener, within)?;
                 assert!(sockets.streams.iter().flatten().all(|s| matches!(s, Stream::Tls(_))));
                 conduct(&Communicator::new(Box::new(sockets)), program)
             })
@@ -50,7 +51,7 @@ fn the_same_program() {
     let place = Place::new(3);
     let listeners = listeners(&place);
     let addresses = far(&listeners);
-    for end in run(&place, listeners, |_| addresses.clone(), sum_of_many) {
+    for end in run(&place, listeners, LONG, |_| addresses.clone(), sum_of_many) {
         assert_eq!(end, Ok(3.0 * f64::from(1 << 18)));
     }
 }
@@ -61,7 +62,7 @@ fn another_certificate_is_refused() {
     let listeners = listeners(&place);
     let mut addresses = far(&listeners);
     addresses[0].tcp.as_mut().unwrap().certificate.0[31] ^= 1;
-    let ends = run(&place, listeners, |_| addresses.clone(), sum_of_many);
+    let ends = run(&place, listeners, 5 * SHORT, |_| addresses.clone(), sum_of_many);
     let message = ends[1].as_ref().unwrap_err().to_string();
     assert!(message.contains("rank 0: it does not have the certificate that its address names"), "{message}");
     assert!(matches!(&ends[0], Err(CommError::NotConnected { missing, .. }) if *missing == [1]), "{ends:?}");
@@ -92,7 +93,7 @@ fn strangers_at_the_port_are_turned_away_while_ranks_come_in() {
         let mut stranger = Stream::connecting(stranger, known).unwrap();
         liar.greet(&mut stranger, 0, Instant::now() + LONG).unwrap_err().to_string()
     });
-    for end in run(&place, listeners, |_| addresses.clone(), sum_of_many) {
+    for end in run(&place, listeners, LONG, |_| addresses.clone(), sum_of_many) {
         assert_eq!(end, Ok(f64::from(1 << 18)));
     }
     assert!(liar.join().unwrap().contains("does not know the session's secret"));
@@ -146,7 +147,7 @@ fn who_listens_on_the_way_learns_nothing() {
         comm.send_recv(other, &all, other, &mut theirs, 0)?;
         Ok(theirs == all)
     };
-    let ends = run(&place, listeners, |_| addresses.clone(), exchange);
+    let ends = run(&place, listeners, LONG, |_| addresses.clone(), exchange);
     assert_eq!(ends, [Ok(true), Ok(true)]);
     let seen = seen.join().unwrap();
     assert!(seen.len() > 2 * all.len(), "all of it went that way");
@@ -191,7 +192,7 @@ fn a_proof_is_good_for_one_connection_only() {
     // Rank 1 even believes that this is rank 0's certificate.
     let (fake, running) = man_in_the_middle(&addresses[0]);
     let believed = [vec![addresses[0].clone(), addresses[1].clone()], vec![fake, addresses[1].clone()]];
-    let ends = run(&place, listeners, |rank| believed[rank].clone(), sum_of_many);
+    let ends = run(&place, listeners, 5 * SHORT, |rank| believed[rank].clone(), sum_of_many);
     let message = ends[1].as_ref().unwrap_err().to_string();
     assert!(message.contains("rank 0: it does not know the session's secret"), "{message}");
     assert!(matches!(ends[0], Err(CommError::NotConnected { .. })), "{ends:?}");
