@@ -72,7 +72,7 @@ On a terminal this prints tables. Elsewhere it prints one line per thing, with t
   file      path, run or job, elements, done, failed, missing, seconds waited, seconds computed, bytes, function
   dataset   path, type, shape
   engine    session, id, host, elements, seconds
-  failure   element, kind, message
+  failure   element, kind, message; the first 1000
 
 Exit codes: 0 it was read, 1 an error: no such file, not one of Phalanx, damaged.";
 

@@ -102,6 +102,9 @@ pub enum Error {
         /// What differs, the run in the file first.
         differences: Vec<String>,
     },
+    /// Ranks that talk to each other; see [`comm`](crate::comm).
+    #[error(transparent)]
+    Comm(#[from] crate::comm::CommError),
     /// A simulation that cannot be run as it was asked for.
     #[error("{0}")]
     Simulation(String),

@@ -194,6 +194,30 @@ impl Column {
         }
     }
 
+    /// What its rows are made of, in words that are the same for rows of one type: names and kinds, in their order, without lengths.
+    pub(crate) fn signature(&self) -> String {
+        match self {
+            Self::Unset => "?".to_owned(),
+            Self::Unit(_) => "()".to_owned(),
+            Self::Scalars(scalars) => scalars.kind().to_owned(),
+            Self::Text(_) => "text".to_owned(),
+            Self::Json(_) => "json".to_owned(),
+            Self::Optional { values, .. } => format!("option<{}>", values.signature()),
+            Self::Sequence { items, .. } => format!("[{}]", items.signature()),
+            Self::Fields(fields) => {
+                let member = |member: &Member| format!("{}: {}", member.name, member.values.signature());
+                format!("{{{}}}", fields.members.iter().map(member).collect::<Vec<_>>().join(", "))
+            }
+            Self::Variants(variants) => {
+                let variant = |(index, name): (&u32, &&str)| match variants.data.get(index) {
+                    Some(data) => format!("{name}({})", data.values.signature()),
+                    None => (*name).to_owned(),
+                };
+                variants.names.iter().map(variant).collect::<Vec<_>>().join(" | ")
+            }
+        }
+    }
+
     /// Whether every dataset of it has a row (or rows of one number) per row of the column, so that rows can be added.
     pub(crate) fn grows(&self) -> bool {
         match self {
@@ -370,6 +394,31 @@ mod tests {
         assert_eq!(pass.get(), PASSES_MAX);
         assert_eq!(texts.get(0), r#"{"m0":0,"m1":1,"m2":2,"m3":3,"m4":4,"m5":5,"m6":6,"m7":7}"#);
         assert!(texts.get(1).contains(r#""m3":"text""#), "{}", texts.get(1));
+    }
+
+    #[test]
+    fn a_signature_tells_names_types_and_their_order() {
+        #[derive(Serialize)]
+        struct Body {
+            mass: f64,
+            spins: Vec<Option<u8>>,
+            at: [f32; 2],
+        }
+        #[derive(Serialize)]
+        struct Swapped {
+            at: [f32; 2],
+            mass: u64,
+            spins: Vec<Option<u8>>,
+        }
+        fn signature<T: Serialize>(rows: &[T]) -> String {
+            let Ok(column) = Column::Unset.fill(rows.iter().enumerate()) else { panic!("no column") };
+            assert_eq!(column.hollow().signature(), column.signature());
+            column.signature()
+        }
+        let body = |n| Body { mass: 1.0, spins: vec![Some(1); n], at: [0.0; 2] };
+        assert_eq!(signature(&[body(2), body(2)]), "{mass: f64, spins: [option<u8>], at: [f32]}");
+        let swapped = Swapped { at: [0.0; 2], mass: 1, spins: vec![None, Some(2)] };
+        assert_eq!(signature(&[swapped]), "{at: [f32], mass: u64, spins: [option<u8>]}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum SaveError {
     /// The disk, the quota or the allowed file size is exhausted.
     #[error(
         "no room to save {path} ({reason}): free some space{available}, or save to another disk; \
-         the results are still in memory, so saving can simply be tried again", path = path.display()
+         nothing that is in memory is lost by this", path = path.display()
     )]
     NoSpace {
         /// The file that was to be written.

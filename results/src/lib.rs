@@ -48,13 +48,14 @@
 //!
 //! | path | what it is |
 //! |---|---|
-//! | `/` (attributes) | also `complete` (every element has a value), `shared` (a hash of what all elements share), `shared_parameters` (that in JSON, unless it is long) |
+//! | `/` (attributes) | also `complete` (every element has a value), `shared` (a hash of what all elements share), `shared_parameters` (that in JSON, unless it is long), `values_type` |
 //! | `/parameters` | a row for every element, in their order, from the start |
 //! | `/values`, `/elements/…` | a row for every element that was run; `/elements/element` says which, `/elements/session` in which session |
 //! | `/sessions/job`, `submitted_ns`, `received_ns` | each time that the run was started |
 //! | `/engines/session`, `id`, `host` | the engines, by session |
 //! | `/run/identity`, `/run/encoded` | a hash of each element's parameters, and each value as it arrived: what it takes to go on |
 //!
+//! Before the first result `/values` is an empty dataset whose `encoding` is `absent`: of what type values are is not known then.
 //! There is no `/context` and no `/chunks`. In numpy, the values in the order of the elements, of a run that may still go on:
 //! `f["values"][:][np.argsort(f["elements/element"][:])]`.
 //!
@@ -132,5 +133,6 @@ pub use run_file::RunFile;
 pub use run_header::{RunHeader, RunProgress, RunSession};
 pub use run_info::RunInfo;
 pub use run_slot::RunSlot;
+pub use run_tables::values_type;
 pub use stored_run::{StoredRow, StoredRun, read_numbers};
 pub use summary::{DatasetSummary, EngineShare, Failure, FileSummary, Timings};

@@ -218,6 +218,7 @@ impl RunFile {
         let run = root.create_group("run")?;
         self.identity.write(&run, "identity", storage)?;
         self.parameters.write(root, "parameters", storage)?;
-        self.tables.write(root, &run, storage, rows)
+        self.tables.write(root, &run, storage, rows)?;
+        Ok(text_attribute(root, "values_type", &self.tables.values_type())?)
     }
 }

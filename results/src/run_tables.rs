@@ -95,6 +95,11 @@ impl Tables {
         Ok(element_table::write(&group, storage, new.map(|row| (row.record, row.outcome())))?)
     }
 
+    /// What values are made of, in words.
+    pub(crate) fn values_type(&self) -> String {
+        self.values.signature()
+    }
+
     /// The commit is over: so many rows are in the file if it succeeded, else what there was.
     pub(crate) fn committed(&mut self, rows: Option<usize>) {
         self.each().into_iter().for_each(|table| table.committed(rows));
@@ -110,6 +115,15 @@ impl Tables {
     pub(crate) fn bytes(&mut self) -> u64 {
         self.each().into_iter().map(|table| table.bytes()).sum()
     }
+}
+
+/// What the values of these rows are made of, in words: those that a file of them has as its `values_type`.
+///
+/// # Errors
+/// [`SaveError::Unserializable`].
+pub fn values_type<R: Recorded>(rows: &[R]) -> Result<String, SaveError> {
+    let values = rows.iter().filter_map(|row| Some((row.row().element as usize, row.value()?)));
+    Ok(fill(Column::Unset, "value", values)?.signature())
 }
 
 /// Writes one thing of each new row: of a value where there is one, nothing where it failed.

@@ -42,6 +42,13 @@ macro_rules! scalars {
             fn number(self) -> Option<Number> { let number: fn($type) -> Option<Number> = $number; number(self) }
         })*
 
+        impl Scalars {
+            /// The type's name.
+            pub(crate) fn kind(&self) -> &'static str {
+                match self { $(Scalars::$variant(_) => stringify!($type)),* }
+            }
+        }
+
         /// Runs `$body` with `$values` bound to the vector, whatever its type.
         macro_rules! with_values {
             ($scalars:expr, $values:ident => $body:expr) => {

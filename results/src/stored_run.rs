@@ -16,6 +16,8 @@ pub struct StoredRun {
     pub progress: RunProgress,
     /// Whether no element was missing when it was written.
     pub complete: bool,
+    /// What its values are made of; see [`values_type`](crate::values_type).
+    pub values_type: String,
     /// The elements that were run.
     pub rows: Vec<StoredRow>,
 }
@@ -47,7 +49,13 @@ impl StoredRun {
         }
         let header = read_header(&file)?;
         let rows = read_rows(&file, header.elements.len() as u64)?;
-        Ok(Self { header, progress: read_progress(&file)?, complete: file.number("complete")?, rows })
+        Ok(Self {
+            header,
+            progress: read_progress(&file)?,
+            complete: file.number("complete")?,
+            values_type: file.text("values_type")?,
+            rows,
+        })
     }
 }
 

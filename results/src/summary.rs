@@ -12,7 +12,7 @@ use crate::open_file::OpenFile;
 use crate::stored_run::{read_progress, read_records};
 
 /// Failures that are named; the rest are counted.
-const FAILURES_MAX: usize = 10;
+const FAILURES_MAX: usize = 1000;
 
 /// A file of results: of one job, or of a run.
 #[derive(Clone, Debug, Serialize)]

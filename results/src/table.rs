@@ -74,6 +74,11 @@ impl Table {
         self.shape.clone()
     }
 
+    /// What rows are made of, in words.
+    pub(crate) fn signature(&self) -> String {
+        self.shape.signature()
+    }
+
     /// Notes what rows are like.
     pub(crate) fn learn(&mut self, column: &Column) {
         self.shape = column.hollow();

@@ -7,6 +7,8 @@ use time::macros::format_description;
 use super::quantity;
 use super::table::Table;
 
+/// Failures that are listed one by one.
+const FAILURES_MAX: usize = 10;
 /// Engines that are listed one by one.
 const ENGINES_MAX: usize = 32;
 
@@ -37,11 +39,11 @@ pub(super) fn results(s: &FileSummary, bold: bool) -> String {
     }
     if !s.failures.is_empty() {
         text += &format!("\n{} failed:\n", quantity::count(s.failed as usize, "element"));
-        for f in &s.failures {
+        for f in s.failures.iter().take(FAILURES_MAX) {
             let message = quantity::harmless(f.message.lines().next().unwrap_or_default());
             text += &format!("  element {}: {}: {message}\n", f.element, quantity::harmless(&f.kind));
         }
-        let more = s.failed.saturating_sub(s.failures.len() as u64);
+        let more = s.failed.saturating_sub(s.failures.len().min(FAILURES_MAX) as u64);
         text += &if more > 0 { format!("  and {more} more\n") } else { String::new() };
     }
     if s.is_run && !s.is_complete() {

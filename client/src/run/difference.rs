@@ -21,7 +21,9 @@ pub(crate) fn differences(
     } else if stored.program != now.program && !any_program {
         let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
         let (was, is) = (short(&stored.program), short(&now.program));
-        found.push(format!("the program's code has changed (it was {was}… and is now {is}…)"));
+        found.push(format!(
+            "the program's code has changed (it was {was}… and is now {is}…); where that does not matter, go on with `any_program()`"
+        ));
     }
     if stored.shared != now.shared {
         found.extend(in_parameters(&stored.parameters, &now.parameters));
@@ -139,8 +141,8 @@ mod tests {
     #[test]
     fn another_program_is_refused_unless_that_is_wanted() {
         let now = RunHeader { program: "fedcba9876543210".into(), ..header() };
-        let text = "the program's code has changed (it was 0123456789ab… and is now fedcba987654…)";
-        assert_eq!(found(&now), [text]);
+        let text = "the program's code has changed (it was 0123456789ab… and is now fedcba987654…); ";
+        assert!(found(&now).len() == 1 && found(&now)[0].starts_with(text), "{:?}", found(&now));
         assert!(differences(&header(), &now, true, |_| String::new()).is_empty());
     }
 

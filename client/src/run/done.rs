@@ -29,9 +29,10 @@ pub(crate) trait Kept: Recorded + Send + 'static {
 
 impl Done {
     /// A value that an earlier session computed; none if it failed there.
-    pub(crate) fn stored(row: StoredRow) -> Option<Self> {
+    pub(crate) fn stored(row: &StoredRow) -> Option<Self> {
         let StoredRow { element, session, outcome, record } = row;
-        Some(Self { element, session, outcome: Ok(outcome.ok()?.into()), record })
+        let bytes = Bytes::copy_from_slice(outcome.as_ref().ok()?);
+        Some(Self { element: *element, session: *session, outcome: Ok(bytes), record: *record })
     }
 
     /// Makes bytes that are no `R` a failure.

@@ -53,7 +53,7 @@ impl<A: Value> Plan<A> {
     ) -> Result<Started<T>> {
         let encoded = self.encoded()?;
         let header = self.header(&encoded)?;
-        let (rows, mut progress) = match stored {
+        let (rows, mut progress) = match &stored {
             Some(stored) => self.resumed(&header, stored)?,
             None => (Vec::new(), RunProgress::default()),
         };
@@ -63,7 +63,14 @@ impl<A: Value> Plan<A> {
         rows.iter().for_each(|done| is_there[done.element as usize] = true);
         let missing: Arc<[u64]> = (0..elements).filter(|&i| !is_there[i as usize]).collect();
         let rows: Vec<T> = rows.into_iter().map(&mut keep).collect();
+        self.check_values(&rows, stored.as_ref())?;
         let spec = self.spec(encoded, &missing)?;
+        if missing.is_empty() && stored.is_some_and(|stored| stored.complete) {
+            // Nothing to do: the file is left as it is, with whatever others have put into it.
+            let handle = JobHandle { job: session.submit(spec), session: Arc::clone(session) };
+            let recording = Recording::of_complete(rows, self.path.clone());
+            return Ok(Started { handle, recording, resumed, elements, path: self.path });
+        }
         // The file comes first: a run that cannot be recorded does not start.
         let options = SaveOptions { overwrite: true, ..self.options };
         let file = slot.create(header, &self.items, &progress, &rows, &options).map_err(not_saved)?;
@@ -103,13 +110,32 @@ impl<A: Value> Plan<A> {
     }
 
     /// What an earlier session has left, if this is the same run.
-    fn resumed(&self, header: &RunHeader, stored: StoredRun) -> Result<(Vec<Done>, RunProgress)> {
+    fn resumed(&self, header: &RunHeader, stored: &StoredRun) -> Result<(Vec<Done>, RunProgress)> {
         let element = |i: usize| serde_json::to_string(&self.items[i]).unwrap_or_else(|e| e.to_string());
         let found = differences(&stored.header, header, self.any_program, element);
         if !found.is_empty() {
             return Err(Error::AnotherRun { path: self.path.clone(), differences: found });
         }
-        Ok((stored.rows.into_iter().filter_map(Done::stored).collect(), stored.progress))
+        Ok((stored.rows.iter().filter_map(Done::stored).collect(), stored.progress.clone()))
+    }
+
+    /// Refuses values that mean something else to this program than to the one that wrote them.
+    fn check_values<T: Kept>(&self, rows: &[T], stored: Option<&StoredRun>) -> Result<()> {
+        let Some(stored) = stored.filter(|_| !rows.is_empty()) else { return Ok(()) };
+        let unreadable = rows.iter().find_map(|row| row.done().outcome.as_ref().err());
+        let difference = match unreadable {
+            Some(e) => {
+                format!("the value of element {} cannot be read by this program: {}", e.element, e.message)
+            }
+            None => {
+                let (was, is) = (&stored.values_type, phalanx_results::values_type(rows).map_err(not_saved)?);
+                if *was == is {
+                    return Ok(());
+                }
+                format!("values were {was} and are now {is}")
+            }
+        };
+        Err(Error::AnotherRun { path: self.path.clone(), differences: vec![difference] })
     }
 
     /// The job of the missing elements.

@@ -39,6 +39,15 @@ pub(crate) struct Recorded<T> {
     pub(crate) error: Option<Error>,
 }
 
+impl<T: Kept> Recording<T> {
+    /// Of a run that its file holds already.
+    pub(super) fn of_complete(mut rows: Vec<T>, path: PathBuf) -> Arc<Self> {
+        rows.sort_by_key(|row| row.done().element);
+        let recorded = Recorded { rows, saved: Ok(path), error: None };
+        Arc::new(Self { state: Mutex::new(Some(recorded)), over: Condvar::new() })
+    }
+}
+
 impl<T> Recording<T> {
     /// Waits until the run has ended and its file is written, and looks at it.
     pub(crate) fn wait<V>(&self, look: impl FnOnce(&Recorded<T>) -> V) -> V {

@@ -51,7 +51,8 @@ impl<V> ResumableView<V> {
         Self { view, path: path.to_owned(), options: SaveOptions::default(), any_program: false }
     }
 
-    /// Goes on with a run that another version of the program began. The values of both stand in one file then.
+    /// Goes on with a run that another version of the program began. The values of both stand in one file then, so they must be of one
+    /// type: a run whose values would mean something else (a field added, renamed, moved or of another type) is refused.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

@@ -11,7 +11,7 @@ use crate::error::{Error, RemoteError, RemoteErrors, Result};
 pub struct Outcome<W> {
     /// What each piece gave, or why it failed.
     pub results: Vec<std::result::Result<W, RemoteError>>,
-    /// The seed of each piece; with them the same bits come out again.
+    /// The seed of each piece that was run; with them the same bits come out again.
     pub seeds: Vec<u64>,
     /// How many results were in the file already.
     pub resumed: u64,

@@ -200,7 +200,8 @@ impl<S: System, Q, A> Simulation<S, Q, A> {
         self
     }
 
-    /// Only these pieces, in this order. Seeds remain those of all pieces.
+    /// Only these pieces, in this order. Seeds given by [`seeds`](Self::seeds) remain those of all pieces; the outcome has those of the
+    /// pieces that were run. In a file that is another run than that of all pieces, so it needs a file of its own.
     ///
     /// ```
     /// # use phalanx::simulation::{Simulation, System};

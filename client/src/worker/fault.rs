@@ -72,15 +72,16 @@ fn note(info: &PanicHookInfo<'_>) {
 
 /// Leaves out the frames of the panic machinery above and of the worker below the user's own.
 fn of_the_users(backtrace: &str) -> String {
-    let start =
-        ["core::panicking::", "std::panicking::", "rust_begin_unwind", "core::option::", "core::result::"]
-            .iter()
-            .filter_map(|name| backtrace.rfind(name))
-            .max()
-            .and_then(|at| frame_after(backtrace, at))
-            .unwrap_or(0);
+    // The standard library catches panics below the user's frames too: its machinery above ends with the handler.
+    let mut start =
+        backtrace.find("rust_begin_unwind").and_then(|at| frame_after(backtrace, at)).unwrap_or(0);
+    while let Some(next) = frame_after(backtrace, start)
+        && !backtrace[start..].lines().next().is_some_and(is_of_the_users)
+    {
+        start = next;
+    }
     let rest = &backtrace[start..];
-    let end = rest.find("phalanx::worker::").and_then(|at| rest[..at].rfind('\n')).unwrap_or(rest.len());
+    let end = rest.find("phalanx::worker::").map_or(rest.len(), |at| rest[..at].rfind('\n').unwrap_or(0));
     let own = &rest[..end];
     // In optimised programs the user's frames are often part of the worker's: what is left then says nothing.
     if own.lines().any(is_of_the_users) { clip(own, TEXT_BYTES_MAX) } else { String::new() }
@@ -150,6 +151,15 @@ mod tests {
             of_the_users(&format!("{machinery}{own}{call}{worker}")).trim_end(),
             format!("{own}{call}").trim_end()
         );
+    }
+
+    /// As in programs that are not optimised: the library's own frames, above and below, and the worker's.
+    #[test]
+    fn the_users_frames_are_found_between_all_others() {
+        let above = "   0: std::backtrace::Backtrace::force_capture\n   1: phalanx::worker::fault::note\n   2: std::panicking::panic_with_hook\n   3: __rustc::rust_begin_unwind\n             at library/std/src/panicking.rs:689:5\n   4: core::panicking::panic_fmt\n   5: core::option::expect_failed\n";
+        let own = "   6: sweep::step\n             at ./src/main.rs:7:9\n   7: sweep::simulate\n             at ./src/main.rs:12:5\n";
+        let below = "   8: phalanx::worker::entries::map\n   9: std::panicking::catch_unwind::do_call\n  10: std::panicking::catch_unwind\n  11: main\n";
+        assert_eq!(of_the_users(&format!("{above}{own}{below}")).trim_end(), own.trim_end());
     }
 
     #[test]

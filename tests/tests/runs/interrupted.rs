@@ -28,8 +28,12 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
     };
     assert!(!(0..8).any(computed_twice), "{:?}", gate.arrivals());
 
-    // A third time nothing is left to do.
+    // A third time nothing is left to do, and the file stays as it is, with what others have put into it.
+    let add = "import h5py, sys; h5py.File(sys.argv[1], 'a').create_group('analysis/fit')";
+    assert!(Command::new(python()).args(["-c", add, name]).status().unwrap().success());
+    let before = std::fs::read(&file).unwrap();
     let text = printed(&arguments);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!((after(&text, "resumed "), after(&text, "values ")), ("20", "95.0"));
 
     let script = "import h5py, sys\n\
@@ -38,7 +42,7 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
         assert (f['values'][:] == [0.5 * i for i in range(20)]).all(), f['values'][:]\n\
         assert (f['elements/element'][:] == range(20)).all() and (f['elements/status'][:] == 0).all()\n\
         assert list(f['elements/session'][:]) == [0] * 8 + [1] * 12, f['elements/session'][:]\n\
-        assert (f['parameters'][:] == range(20)).all() and len(f['sessions/job']) == 3\n\
+        assert (f['parameters'][:] == range(20)).all() and len(f['sessions/job']) == 2\n\
         assert f['values'].maxshape == (None,) and f['values'].compression == 'gzip'\n";
     let checked = Command::new(python()).args(["-c", script, name]).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
@@ -117,6 +121,18 @@ fn another_program_is_refused_unless_that_is_wanted() {
     let refused = ended(&other, &["steps", name, gate.folder(), "4", "4"]);
     let stderr = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && stderr.contains("the program's code has changed"), "{stderr}");
+    assert!(stderr.contains("go on with `any_program()`"), "{stderr}");
+    // Its values must still mean the same.
+    let differ = "import h5py, sys; h5py.File(sys.argv[1], 'a').attrs['values_type'] = sys.argv[2]";
+    let retype = |text: &str| {
+        assert!(Command::new(python()).args(["-c", differ, name, text]).status().unwrap().success());
+    };
+    retype("{mass: f64, charge: f64}");
+    let refused = ended(&other, &["any-program", name, gate.folder(), "4", "4"]);
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    let expected = "values were {mass: f64, charge: f64} and are now f64";
+    assert!(!refused.status.success() && stderr.contains(expected), "{stderr}");
+    retype("f64");
     let taken = ended(&other, &["any-program", name, gate.folder(), "4", "4"]);
     assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     assert!(String::from_utf8_lossy(&taken.stdout).contains("resumed 4"));
