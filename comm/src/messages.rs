@@ -7,7 +7,7 @@ use crate::{CommError, Communicator};
 
 impl Communicator {
     /// Sends a value. May return before it is received; up to 64 MiB from one rank to another may be under way unasked for, beyond
-    /// that it waits for the receiver. Two ranks that both send more than that to each other should use [`send_recv`](Self::send_recv).
+    /// that it waits for the receiver. Not to oneself: who may be its own neighbour, as the only rank is, must not send. Two ranks that both send more than that to each other should use [`send_recv`](Self::send_recv).
     ///
     /// ```
     /// # use phalanx_comm::*;

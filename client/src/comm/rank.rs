@@ -10,7 +10,7 @@ use phalanx_comm::transport::sockets::{Address, Listener, Session, connect};
 use phalanx_comm::{CommError, Communicator, conduct};
 use serde::{Deserialize, Serialize};
 
-use crate::worker::code_at;
+use crate::worker::{code_at, guard};
 
 /// So long may the last rank take to begin: its engine may have other work to finish first.
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
@@ -90,7 +90,10 @@ pub(crate) fn take_part(meeting: &Meeting, rank: usize) -> RankEnd {
         Session { rank, size: meeting.size, secret: meeting.secret.into(), program: meeting.program };
     let sockets = connect(&session, &meeting.addresses, listener, CONNECT_WITHIN)?;
     let comm = Communicator::new(Box::new(sockets));
-    conduct(&comm, |comm| program(comm, &meeting.argument))
+    conduct(&comm, |comm| match guard(|| Ok(program(comm, &meeting.argument))) {
+        Ok(end) => end,
+        Err(fault) => Err(format!("it panicked: {} (at {})", fault.message, fault.location)),
+    })
 }
 
 #[allow(

@@ -82,7 +82,9 @@ impl<R: Value> AsyncRun<R> {
         if self.resumed > 0 {
             println!("{} of {} elements are in {} already", self.resumed, self.elements, self.path.display());
         }
-        self.handle.wait_interactive()?;
+        if self.resumed < self.elements {
+            self.handle.wait_interactive()?;
+        }
         self.recording.wait(|_| ());
         progress::show_notices(&self.handle, None);
         Ok(())

@@ -195,7 +195,7 @@ mod recorded {
             if resumed > 0 && !self.settings.quiet {
                 println!("{resumed} of {all} pieces are in {} already", started.path.display());
             }
-            let followed = follow(&started.handle, self.settings.quiet);
+            let followed = if resumed < all { follow(&started.handle, self.settings.quiet) } else { Ok(()) };
             // Also after an error: what has come is saved.
             let (saved, error) = started.recording.wait(|run| (run.saved.clone(), run.error.clone()));
             crate::progress::show_notices(&started.handle, None);
