@@ -63,7 +63,8 @@ impl<A: Value> Plan<A> {
         rows.iter().for_each(|done| is_there[done.element as usize] = true);
         let missing: Arc<[u64]> = (0..elements).filter(|&i| !is_there[i as usize]).collect();
         let rows: Vec<T> = rows.into_iter().map(&mut keep).collect();
-        self.check_values(&rows, stored.as_ref())?;
+        let other = stored.as_ref().filter(|stored| stored.header.program != header.program);
+        self.check_values(&rows, other)?;
         let spec = self.spec(encoded, &missing)?;
         if missing.is_empty() && stored.is_some_and(|stored| stored.complete) {
             // Nothing to do: the file is left as it is, with whatever others have put into it.
@@ -119,7 +120,8 @@ impl<A: Value> Plan<A> {
         Ok((stored.rows.iter().filter_map(Done::stored).collect(), stored.progress.clone()))
     }
 
-    /// Refuses values that mean something else to this program than to the one that wrote them.
+    /// Refuses values that mean something else to this program than to another one that wrote them. What values are made of is learnt
+    /// from them, and may depend on the order in which they came: the same program is asked nothing.
     fn check_values<T: Kept>(&self, rows: &[T], stored: Option<&StoredRun>) -> Result<()> {
         let Some(stored) = stored.filter(|_| !rows.is_empty()) else { return Ok(()) };
         let unreadable = rows.iter().find_map(|row| row.done().outcome.as_ref().err());

@@ -22,6 +22,8 @@ use crate::worker::{self, BadEntry, Function};
 ///
 /// - A file that holds another run is refused, and the error says what differs: the program's code, the function, what all elements
 ///   share, the elements. [`any_program`](Self::any_program) goes on with changed code.
+/// - What must be the same is compared by its bytes: where parameters have maps, use `BTreeMap`, for a `HashMap` has another order in
+///   every process, and the run would be taken for another one.
 /// - Elements that failed are tried again when the run goes on.
 /// - A full disk does not end the run: the error is shown, and what could not be written is tried again.
 ///
