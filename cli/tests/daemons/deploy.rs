@@ -46,7 +46,7 @@ impl Sshd {
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host_key\nAuthorizedKeysFile {dir}/user_key.pub\n\
              PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-             MaxStartups 100\nSetEnv PHALANX_HOME={home}\n",
+             MaxStartups 100\nSetEnv PHALANX_HOME={home} HOME={dir}\n",
             dir = dir.display(),
             home = cluster.home().display(),
         );
@@ -95,13 +95,25 @@ impl Site {
         cluster.path().join(host)
     }
 
-    /// Runs the script through an `ssh` that notes down its arguments.
+    /// Has the hosts greet everybody who logs in, on both streams, as start-up files of shells do.
+    fn hosts_say(&self, greeting: &str) {
+        fs::write(self.greeting(), greeting).unwrap();
+    }
+
+    fn greeting(&self) -> PathBuf {
+        self.cluster.scratch().join("greeting")
+    }
+
+    /// Runs the script through an `ssh` that notes down its arguments and passes on the greeting.
     fn start_engines(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let bin = self.cluster.scratch().join("bin");
         fs::create_dir_all(&bin).unwrap();
         let shim = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\nexec /usr/bin/ssh \"$@\"\n",
-            self.noted().display()
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\n\
+             [ ! -f '{greeting}' ] || {{ cat '{greeting}'; cat '{greeting}' >&2; }}\n\
+             exec /usr/bin/ssh \"$@\"\n",
+            self.noted().display(),
+            greeting = self.greeting().display(),
         );
         fs::write(bin.join("ssh"), shim).unwrap();
         fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -210,6 +222,7 @@ fn an_engine_can_be_copied_and_hosts_can_be_listed_in_a_file() {
     let hosts = site.cluster.scratch().join("hosts file");
     fs::write(&hosts, "# two names of one machine\n127.0.0.1 1 # one\n\nlocalhost slots=3\n").unwrap();
     let engine = program("engine").display().to_string();
+    site.hosts_say("welcome\nto this machine\n");
     let (code, out, err) = site.start_engines(&[
         "--copy-engine",
         "--engine",
@@ -219,9 +232,11 @@ fn an_engine_can_be_copied_and_hosts_can_be_listed_in_a_file() {
         hosts.to_str().unwrap(),
     ]);
     assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(out.lines().count(), 2, "{out}");
+    assert!(err.contains("localhost: to this machine\n"), "{err}");
     let engines = site.engines();
     for (line, expected) in out.lines().zip([1, 3]) {
-        let (host, pid) = line.split_once(": started, process ").unwrap();
+        let (host, pid) = line.split_once(": started, process ").unwrap_or_else(|| panic!("{out}{err}"));
         let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
         assert_eq!(program, site.host_dir(host).join("engine"));
         let pid: u32 = pid.parse().unwrap();
