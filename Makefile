@@ -39,12 +39,14 @@ build: $(TOOLS)/.done ## the daemons and commands, optimised: target/release/{co
 test: setup ## every test: nextest, under mpirun (unless MPI=no), then the examples in the documentation
 	$(CARGO) build --workspace --bins
 	$(CARGO) nextest run --workspace
-	[ '$(MPI)' = no ] || $(CARGO) test -p phalanx-comm --features mpi --test mpi
+	[ '$(MPI)' = no ] || $(CARGO) test -p phalanx-comm --features mpi --lib --test mpi -- mpi
 	$(CARGO) test --workspace --doc
 
 lint: $(TOOLS)/.done ## formatting, clippy and documentation, warnings being errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@[ '$(MPI)' = no ] || deploy/install-mpi
+	[ '$(MPI)' = no ] || $(CARGO) clippy -p phalanx-comm --features mpi --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
 
 demo: $(TOOLS)/.done ## the notebook and the Ising model on a cluster of its own, with files and a picture

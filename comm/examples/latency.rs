@@ -1,5 +1,5 @@
 //! How long collectives take over sockets, on this machine: `cargo run --release -p phalanx-comm --example latency`. With the argument `tls`
-//! the ranks talk as if each were on a host of its own.
+//! the ranks talk as if each were on a host of its own; with `--features mpi`, started by `mpirun -n 4`, through MPI.
 //!
 //! Each rank is a process of its own. Every operation starts after a barrier; what counts is the rank that needs longest; the table has the median.
 
@@ -17,6 +17,10 @@ const OPERATIONS: [&str; 5] = ["barrier", "broadcast", "all_reduce", "gather", "
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
+    #[cfg(feature = "mpi")]
+    if let Ok(size) = std::env::var("OMPI_COMM_WORLD_SIZE") {
+        return Ok(phalanx_comm::run_spmd("mpi", size.parse()?, measure).map(drop)?);
+    }
     match std::env::var("LATENCY_RANK") {
         Ok(rank) => rank_main(rank.parse()?),
         Err(_) => [2, 4].into_iter().try_for_each(start),

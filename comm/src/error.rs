@@ -189,6 +189,11 @@ impl CommError {
         Self::Start(clip(message))
     }
 
+    /// A rank's streams have ended. Every rank must say the same, so the system's words, which depend on the moment, are left out.
+    pub(crate) fn ended(rank: usize) -> Self {
+        Self::PeerLost { rank, message: "its process ended, or the connection to it broke".to_owned() }
+    }
+
     pub(crate) fn timed_out(rank: usize, call: String, waited: Duration, missing: Vec<usize>) -> Self {
         Self::TimedOut { rank, call, seconds: waited.as_secs(), missing }
     }

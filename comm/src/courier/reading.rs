@@ -102,23 +102,21 @@ impl Courier {
     fn came(&mut self, from: usize, read: io::Result<usize>) -> Result<usize, CommError> {
         use io::ErrorKind::{Interrupted, WouldBlock};
         match read {
-            Ok(0) => self.lost(from, "its connection is closed").map(|()| 0),
+            Ok(0) => self.lost(from).map(|()| 0),
             Ok(n) => Ok(n),
             Err(e) if matches!(e.kind(), WouldBlock | Interrupted) => Ok(0),
-            Err(e) => self.lost(from, &e.to_string()).map(|()| 0),
+            Err(_) => self.lost(from).map(|()| 0),
         }
     }
 
     /// A peer is gone: as it should be when its program is over or the communicator broken, else not.
-    fn lost(&mut self, from: usize, _how: &str) -> Result<(), CommError> {
+    fn lost(&mut self, from: usize) -> Result<(), CommError> {
         let peer = &mut self.peers[from];
         peer.gone = true;
         if peer.done.is_some() || peer.failure.is_some() || self.settling {
             return Ok(());
         }
-        // Every rank must say the same, so the system's words, which depend on the moment, are left out.
-        let message = "its process ended, or the connection to it broke".to_owned();
-        Err(CommError::PeerLost { rank: from, message })
+        Err(CommError::ended(from))
     }
 
     /// The first frame of a message: finds its place.
