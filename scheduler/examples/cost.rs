@@ -29,7 +29,7 @@ impl Bench {
         let (client, job) = (ClientId(1), JobKey(1));
         bench.tell(Input::ClientJoined { client });
         let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: Vec::new() };
-        let spec = JobSpec { program: ProgramKey(1), elements: chunks, plan, retries: 0 };
+        let spec = JobSpec::new(ProgramKey(1), chunks, plan);
         bench.tell(Input::Submit { client, job, spec });
         bench.tell(Input::Supplied { job, elements: chunks });
         bench

@@ -18,8 +18,8 @@ pub enum Action {
     Recall { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     /// The report that is being handled counts: send it to the client. `retrying`: its failures are tried again.
     Accepted { client: ClientId, run: Run, retrying: bool },
-    /// A chunk has failed for good; there is no report.
-    Failed { client: ClientId, run: Run, engine: EngineId, failure: ChunkFailure },
+    /// A chunk has failed for good; there is no report. With an `offset` only that element of it has, and the others go on.
+    Failed { client: ClientId, run: Run, offset: Option<u32>, engine: EngineId, failure: ChunkFailure },
     /// An attempt was lost and the chunks go on elsewhere: tell the client, so that it shows.
     AttemptLost { client: ClientId, run: Run, engine: EngineId, message: Arc<str> },
     /// End whatever of this job the engine holds, running or queued. Nothing more will be heard of it from there
@@ -42,6 +42,8 @@ pub enum Outcome {
     Completed,
     /// It was cancelled, or its client went away.
     Cancelled,
+    /// None of it was assigned within its queue limit.
+    Expired,
 }
 
 /// Why a chunk will not be tried again.
@@ -52,7 +54,9 @@ pub enum ChunkFailure {
     EngineLost { reason: Arc<str> },
     /// A direct chunk's worker died, running it or with the namespace it would have used.
     WorkerLost { was_running: bool, loss: Loss },
-    /// The chunk was lost with too many workers: `engines` held it.
+    /// An element ran longer than its job allows, as often as its function may fail.
+    Overran { message: Arc<str> },
+    /// The chunk, or that element of it, was lost with too many workers: `engines` held it.
     Quarantined { engines: Vec<EngineId>, message: Arc<str> },
     /// The program cannot run on any engine there is (balanced), or on this one (direct).
     CannotStart { message: Arc<str> },

@@ -117,9 +117,10 @@ impl Scheduler {
         };
         let Some(own) = self.fair.best_of(program).filter(can) else { return Next::Nothing };
         let waits_longer = |best: u32| {
+            let lead_ns = SWITCH_LEAD_NS.saturating_mul(self.open_engines);
             self.jobs[best].program != program
                 && can(&best)
-                && self.fair.lead_ns(own, best) > SWITCH_LEAD_NS.saturating_mul(self.open_engines)
+                && (self.fair.outranks(best, own) || self.fair.lead_ns(own, best) > lead_ns)
         };
         if self.fair.order().next().is_some_and(waits_longer) { Next::Drain } else { Next::Balanced(own) }
     }
@@ -164,6 +165,7 @@ impl Scheduler {
     /// Puts chunks that were taken from their job on an engine.
     fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
         let keeps_attempt = self.has_bug(Bug::KeepsAttempt);
+        self.begin(slot);
         let engine = &mut self.engines[at];
         let job = &mut self.jobs[slot];
         let attempt = job.ledger.assign(piece.ordinal, piece.count, engine.id);

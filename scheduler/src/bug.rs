@@ -20,6 +20,10 @@ pub enum Bug {
     AssignsUnsupplied,
     /// Failed elements are tried again, however often they failed.
     RetriesForever,
+    /// An element that ran for too long is tried again, however often it did.
+    ForgivesOverruns,
+    /// Jobs wait for ever.
+    WaitsForEver,
 }
 
 impl Scheduler {
@@ -38,7 +42,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -46,5 +50,7 @@ impl Bug {
         Self::CancelsSilently,
         Self::AssignsUnsupplied,
         Self::RetriesForever,
+        Self::ForgivesOverruns,
+        Self::WaitsForEver,
     ];
 }

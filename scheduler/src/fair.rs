@@ -4,9 +4,11 @@
 //! whoever has had least is next. Who comes back after a pause starts at the present, so nobody saves
 //! up. Work is charged at its expected length when it is assigned and corrected when it is reported.
 //!
-//! A *lane* is one client's ready jobs of one program: an engine that holds chunks of a program
-//! looks only at that program's lanes. Most clients have one lane.
+//! A *lane* is one client's ready jobs of one program and priority: an engine that holds chunks of a program
+//! looks only at that program's lanes. Most clients have one lane. Those of one client are listed under one time, the
+//! highest priority first, so priorities order what a client gets and not how much.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// An order by virtual time is refreshed when it is off by this much.
@@ -32,12 +34,22 @@ struct ClientShare {
 struct Lane {
     client: u32,
     program: u32,
+    priority: i32,
     jobs: BTreeSet<(u64, u32)>,
     /// Jobs, ready or not.
     members: u32,
     now: u64,
     key: u64,
     listed: bool,
+}
+
+/// Where a lane is listed: its client's time, its priority, its slot.
+type Place = (u64, Reverse<i32>, u32);
+
+impl Lane {
+    fn place(&self, slot: u32) -> Place {
+        (self.key, Reverse(self.priority), slot)
+    }
 }
 
 /// All shares, by the slots of jobs, clients and programs.
@@ -47,8 +59,8 @@ pub(crate) struct Fair {
     clients: Vec<ClientShare>,
     lanes: Vec<Lane>,
     vacant: Vec<u32>,
-    all: BTreeSet<(u64, u32)>,
-    by_program: Vec<BTreeSet<(u64, u32)>>,
+    all: BTreeSet<Place>,
+    by_program: Vec<BTreeSet<Place>>,
     now: u64,
 }
 
@@ -64,17 +76,18 @@ impl Fair {
         *grown(&mut self.clients, client) = ClientShare { time: self.now, ..ClientShare::default() };
     }
 
-    pub(crate) fn open_job(&mut self, job: u32, client: u32, program: u32) {
+    pub(crate) fn open_job(&mut self, job: u32, client: u32, program: u32, priority: i32) {
         grown(&mut self.by_program, program);
         let lanes = &self.clients[client as usize].lanes;
-        let known = lanes.iter().copied().find(|lane| self.lanes[*lane as usize].program == program);
-        let lane = known.unwrap_or_else(|| self.open_lane(client, program));
+        let is_it = |lane: &Lane| (lane.program, lane.priority) == (program, priority);
+        let known = lanes.iter().copied().find(|lane| is_it(&self.lanes[*lane as usize]));
+        let lane = known.unwrap_or_else(|| self.open_lane(client, program, priority));
         self.lanes[lane as usize].members += 1;
         *grown(&mut self.jobs, job) = JobShare { lane, ..JobShare::default() };
     }
 
-    fn open_lane(&mut self, client: u32, program: u32) -> u32 {
-        let lane = Lane { client, program, ..Lane::default() };
+    fn open_lane(&mut self, client: u32, program: u32, priority: i32) -> u32 {
+        let lane = Lane { client, program, priority, ..Lane::default() };
         let slot = if let Some(slot) = self.vacant.pop() {
             self.lanes[slot as usize] = lane;
             slot
@@ -146,21 +159,28 @@ impl Fair {
         }
         if listed {
             if self.all.len() == 1
-                && let Some((_, only)) = self.all.first().copied()
+                && let Some((_, _, only)) = self.all.first().copied()
             {
                 self.relist(only);
             }
             let client = &mut self.clients[self.lanes[slot as usize].client as usize];
             client.time = client.time.max(self.now);
-            let key = client.time;
+            let (key, siblings) = (client.time, client.lanes.len());
             let lane = &mut self.lanes[slot as usize];
             lane.key = key;
-            self.by_program[lane.program as usize].insert((key, slot));
-            self.all.insert((key, slot));
+            let (client, place) = (lane.client, lane.place(slot));
+            self.by_program[lane.program as usize].insert(place);
+            self.all.insert(place);
+            for at in 0..siblings {
+                let sibling = self.clients[client as usize].lanes[at];
+                if sibling != slot && self.lanes[sibling as usize].key != key {
+                    self.relist(sibling);
+                }
+            }
         } else {
-            let key = lane.key;
-            self.by_program[lane.program as usize].remove(&(key, slot));
-            self.all.remove(&(key, slot));
+            let place = lane.place(slot);
+            self.by_program[lane.program as usize].remove(&place);
+            self.all.remove(&place);
             if self.all.is_empty() {
                 self.now = self.now.max(self.clients[self.lanes[slot as usize].client as usize].time);
             }
@@ -214,12 +234,12 @@ impl Fair {
             return;
         }
         let order = &mut self.by_program[lane.program as usize];
-        order.remove(&(lane.key, slot));
-        self.all.remove(&(lane.key, slot));
+        order.remove(&lane.place(slot));
+        self.all.remove(&lane.place(slot));
         lane.key = self.clients[lane.client as usize].time;
-        order.insert((lane.key, slot));
-        self.all.insert((lane.key, slot));
-        if let Some((first, _)) = self.all.first() {
+        order.insert(lane.place(slot));
+        self.all.insert(lane.place(slot));
+        if let Some((first, _, _)) = self.all.first() {
             self.now = self.now.max(*first);
         }
     }
@@ -230,12 +250,12 @@ impl Fair {
 
     /// Jobs that are next in their lanes, the fairest first.
     pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
-        self.all.iter().filter_map(|(_, lane)| self.next_of(*lane))
+        self.all.iter().filter_map(|(_, _, lane)| self.next_of(*lane))
     }
 
     /// The fairest job of a program.
     pub(crate) fn best_of(&self, program: u32) -> Option<u32> {
-        self.next_of(self.by_program[program as usize].first()?.1)
+        self.next_of(self.by_program[program as usize].first()?.2)
     }
 
     /// Whether nobody has anything to assign.
@@ -246,7 +266,7 @@ impl Fair {
     /// Programs that have ready jobs.
     pub(crate) fn ready_programs(&self) -> Vec<u32> {
         let mut programs: Vec<u32> =
-            self.all.iter().map(|(_, lane)| self.lanes[*lane as usize].program).collect();
+            self.all.iter().map(|(_, _, lane)| self.lanes[*lane as usize].program).collect();
         programs.sort_unstable();
         programs.dedup();
         programs
@@ -261,6 +281,12 @@ impl Fair {
         }
         let time = |job: &JobShare| self.clients[client(job) as usize].time;
         time(a).saturating_sub(time(b))
+    }
+
+    /// Whether a job comes before another one of the same client, however much it has had.
+    pub(crate) fn outranks(&self, first: u32, second: u32) -> bool {
+        let lane = |job: u32| &self.lanes[self.jobs[job as usize].lane as usize];
+        lane(first).client == lane(second).client && lane(first).priority > lane(second).priority
     }
 
     /// Whether a job is listed as ready.
@@ -289,7 +315,7 @@ mod tests {
         fair.open_client(0);
         fair.open_client(1);
         for (job, client) in [(0, 0), (1, 1), (2, 1)] {
-            fair.open_job(job, client, 0);
+            fair.open_job(job, client, 0, 0);
             fair.set_ready(job, true);
         }
         fair
@@ -318,6 +344,23 @@ mod tests {
         fair.set_ready(0, true);
         let served = serve(&mut fair, 100, 3, |_| 1_000_000);
         assert!(served[0].abs_diff(50) <= 2, "{served:?}");
+    }
+
+    #[test]
+    fn priorities_order_the_jobs_of_one_client_and_take_nothing_from_another() {
+        let mut fair = two_clients();
+        fair.open_job(3, 1, 1, 5);
+        let served = serve(&mut fair, 40, 4, |_| 100_000);
+        assert_eq!(served[3], 0, "it is not ready");
+        fair.set_ready(3, true);
+        // Much less than it takes to refresh the order.
+        fair.charge(2, 1_000);
+        let served = serve(&mut fair, 400, 4, |_| 1_000_000);
+        assert!(served[1] == 0 && served[2] == 0 && served[3].abs_diff(200) <= 3, "{served:?}");
+        assert!(fair.outranks(3, 2) && !fair.outranks(3, 0) && !fair.outranks(2, 3));
+        fair.set_ready(3, false);
+        let served = serve(&mut fair, 400, 4, |_| 1_000_000);
+        assert!(served[1].abs_diff(100) <= 3 && served[2].abs_diff(100) <= 3, "{served:?}");
     }
 
     #[test]

@@ -48,10 +48,23 @@ pub enum Input {
     },
     /// Chunks handed back unstarted: after a recall, or by a node that leaves.
     Returned { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
-    /// The engine's worker is gone with all that was assigned to it; `running` is the chunk it ran.
-    WorkerLost { node: NodeId, engine: EngineId, loss: Loss, running: Option<(JobKey, u64, u32)> },
+    /// The engine's worker is gone with all that was assigned to it; `running` is what it ran.
+    WorkerLost { node: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     /// Time passed: what [`poll_timeout`](crate::Scheduler::poll_timeout) asked for.
     Tick,
+}
+
+/// What a worker ran when it was lost, as its engine saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunningChunk {
+    /// The job.
+    pub job: JobKey,
+    /// The chunk's index.
+    pub chunk: u64,
+    /// Which try.
+    pub attempt: u32,
+    /// The element it was at: its place among those that this attempt ran. None when that is not known.
+    pub place: Option<u32>,
 }
 
 /// How a worker was lost.
@@ -68,8 +81,10 @@ pub struct Loss {
 /// Whose fault a lost worker may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossKind {
-    /// It died: counts against the chunk that it ran.
+    /// It died: counts against the element that it ran.
     Died,
+    /// The engine ended it, for an element ran longer than its job allows: that element's function has failed.
+    Overran,
     /// The program cannot run on this engine's node at all: that job is not given to the node again.
     CannotStart,
     /// The engine ended it (its job was cancelled): nobody's fault.
@@ -87,6 +102,18 @@ pub struct JobSpec {
     pub plan: Plan,
     /// Further attempts for an element whose function failed.
     pub retries: u32,
+    /// Of one client's balanced jobs those with the highest come first; between clients it counts for nothing.
+    pub priority: i32,
+    /// It ends when none of it has been assigned for so long.
+    pub queue_limit: Option<Duration>,
+}
+
+impl JobSpec {
+    /// A job without retries, of ordinary priority, that waits for as long as it takes.
+    #[must_use]
+    pub fn new(program: ProgramKey, elements: u64, plan: Plan) -> Self {
+        Self { program, elements, plan, retries: 0, priority: 0, queue_limit: None }
+    }
 }
 
 /// How elements are cut into chunks and where those go.

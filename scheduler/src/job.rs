@@ -7,12 +7,21 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 use crate::cutter::{Cutter, Piece};
 use crate::ledger::{ChunkState, Ledger};
 use crate::pace::Pace;
+use crate::time::Timestamp;
 
 /// Ordinals of neighbouring chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) ordinal: u64,
     pub(crate) count: u32,
+}
+
+/// A worker or engine that was lost while it may have run a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crash {
+    pub(crate) engine: EngineId,
+    /// The offset of the element that it was at, if that is known.
+    pub(crate) offset: Option<u32>,
 }
 
 /// A job that has not ended.
@@ -23,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) client_id: ClientId,
     pub(crate) program: u32,
     pub(crate) retries: u32,
+    /// It ends if none of it has been assigned by then.
+    pub(crate) begin_by: Option<Timestamp>,
     pub(crate) elements: u64,
     pub(crate) supplied: u64,
     pub(crate) cutter: Cutter,
@@ -32,8 +43,8 @@ pub(crate) struct Job {
     again_chunks: u64,
     /// Chunks of which only some elements are tried again: which, as offsets.
     pub(crate) only: BTreeMap<u64, Box<[u32]>>,
-    /// Engines that were lost while they may have run a chunk.
-    pub(crate) crashes: BTreeMap<u64, Vec<EngineId>>,
+    /// What was lost while it may have run a chunk.
+    pub(crate) crashes: BTreeMap<u64, Vec<Crash>>,
     /// Slots of the engines of a direct job, by ordinal; empty when it is balanced.
     pub(crate) targets: Box<[u32]>,
     /// Chunks of a direct job below this ordinal are supplied.
@@ -51,6 +62,7 @@ impl Job {
             client_id,
             program,
             retries: 0,
+            begin_by: None,
             elements: 0,
             supplied: 0,
             cutter,
@@ -151,6 +163,22 @@ impl Job {
             all()
         } else {
             self.only.get(&ordinal).map_or_else(all, |only| only.len() as u64)
+        }
+    }
+
+    /// Offsets in a chunk of the elements that are still to be done.
+    pub(crate) fn offsets_open(&self, ordinal: u64) -> Box<[u32]> {
+        match self.only.get(&ordinal) {
+            Some(only) => only.clone(),
+            None => (0..self.cutter.piece(ordinal, 1).len).collect(),
+        }
+    }
+
+    /// The offset in a chunk of the element at this place among those that are still to be done.
+    pub(crate) fn offset_at(&self, ordinal: u64, place: u32) -> Option<u32> {
+        match self.only.get(&ordinal) {
+            Some(only) => only.get(place as usize).copied(),
+            None => Some(place).filter(|place| *place < self.cutter.piece(ordinal, 1).len),
         }
     }
 

@@ -44,7 +44,7 @@ pub use action::{Action, ChunkFailure, Outcome};
 pub use bug::Bug;
 pub use config::Config;
 pub use explain::{Explanation, Waiting};
-pub use input::{Chunking, Input, JobSpec, Loss, LossKind, Plan};
+pub use input::{Chunking, Input, JobSpec, Loss, LossKind, Plan, RunningChunk};
 pub use invariants::Violation;
 pub use reject::Reject;
 pub use scheduler::Scheduler;

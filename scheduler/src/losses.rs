@@ -1,19 +1,25 @@
 //! Duty: engines and workers are lost, and their chunks with them.
 //!
-//! Two budgets are kept apart: a chunk that may have *ended* what ran it is quarantined after
-//! `crash_limit` times; elements whose function failed are tried again as their job says.
+//! Two budgets are kept apart: an element that may have *ended* what ran it is quarantined after
+//! `crash_limit` times; elements whose function failed, or that ran for too long, are tried again as their job says.
+//! Where it is known which element it was, its siblings in the chunk go on without it.
 
 use std::sync::Arc;
 
-use phalanx_proto::ids::{EngineId, JobKey};
+use phalanx_proto::ids::EngineId;
 
 use crate::action::{Action, ChunkFailure, Outcome};
 use crate::bug::Bug;
 use crate::direct::DirectChunk;
 use crate::held::{HeldRun, Holding};
-use crate::input::{Loss, LossKind};
+use crate::input::{Loss, LossKind, RunningChunk};
+use crate::job::Crash;
 use crate::ledger::ChunkState;
 use crate::scheduler::Scheduler;
+
+/// A chunk is given up as a whole when it has cost this many times as many workers as an element may: its other elements are
+/// likely to be no better.
+const CHUNK_CRASHES_FACTOR: usize = 4;
 
 /// What was lost.
 enum Lost<'a> {
@@ -36,16 +42,37 @@ impl Lost<'_> {
             Self::Worker(loss) if loss.kind == LossKind::CannotStart => {
                 ChunkFailure::CannotStart { message: Arc::clone(&loss.message) }
             }
+            Self::Worker(loss) if loss.kind == LossKind::Overran && was_running => {
+                ChunkFailure::Overran { message: Arc::clone(&loss.message) }
+            }
             Self::Worker(loss) => ChunkFailure::WorkerLost { was_running, loss: (*loss).clone() },
         }
     }
+
+    fn is_overrun(&self) -> bool {
+        matches!(self, Self::Worker(loss) if loss.kind == LossKind::Overran)
+    }
+}
+
+/// A chunk that may be to blame for a loss: its ordinal, and the place of the element it was at.
+type Culprit = (u64, Option<u32>);
+
+/// What fails for good: all that is left of a chunk, or one element of it.
+struct Verdict {
+    offset: Option<u32>,
+    failure: ChunkFailure,
 }
 
 impl Scheduler {
     /// An engine is no more.
     pub(crate) fn lose_engine(&mut self, at: u32, reason: &Arc<str>) {
         let held = &self.engines[at].held;
-        let front = held.iter().next().map(|run| (run.job, run.index, run.attempt));
+        let front = held.iter().next().map(|run| RunningChunk {
+            job: run.job,
+            chunk: run.index,
+            attempt: run.attempt,
+            place: None,
+        });
         self.lose_held(at, front, front, &Lost::Engine(reason));
         self.fail_queued_direct(at, reason);
         self.released(at);
@@ -55,9 +82,9 @@ impl Scheduler {
         self.actions.push_back(Action::EngineGone { engine: engine.id, reason: Arc::clone(reason) });
     }
 
-    pub(crate) fn on_worker_lost(&mut self, at: u32, loss: &Loss, running: Option<(JobKey, u64, u32)>) {
+    pub(crate) fn on_worker_lost(&mut self, at: u32, loss: &Loss, running: Option<RunningChunk>) {
         let program = self.engines[at].program;
-        let culprit = running.filter(|_| loss.kind == LossKind::Died);
+        let culprit = running.filter(|_| matches!(loss.kind, LossKind::Died | LossKind::Overran));
         self.lose_held(at, running, culprit, &Lost::Worker(loss));
         if let Some(program) = program.filter(|_| loss.kind == LossKind::CannotStart) {
             self.fail_queued_of(at, program, loss);
@@ -74,15 +101,15 @@ impl Scheduler {
     fn lose_held(
         &mut self,
         at: u32,
-        running: Option<(JobKey, u64, u32)>,
-        culprit: Option<(JobKey, u64, u32)>,
+        running: Option<RunningChunk>,
+        culprit: Option<RunningChunk>,
         lost: &Lost<'_>,
     ) {
-        let is_in = |run: &HeldRun, chunk: Option<(JobKey, u64, u32)>| {
-            let (job, index, attempt) = chunk?;
+        let is_in = |run: &HeldRun, running: Option<RunningChunk>| {
+            let RunningChunk { job, chunk, attempt, place } = running?;
             let inside = run.job == job && run.attempt == attempt;
-            let skip = index.checked_sub(run.index).filter(|skip| inside && *skip < u64::from(run.count))?;
-            Some(run.ordinal + skip)
+            let skip = chunk.checked_sub(run.index).filter(|skip| inside && *skip < u64::from(run.count))?;
+            Some((run.ordinal + skip, place))
         };
         for run in self.engines[at].held.take_all() {
             match run.holding {
@@ -95,19 +122,26 @@ impl Scheduler {
                 Holding::Balanced | Holding::Recalled => {
                     let charge_ns = run.charge_total_ns().min(i64::MAX as u64) as i64;
                     self.fair.charge(run.slot, -charge_ns);
-                    self.lose_run(at, &run, is_in(&run, culprit), lost.message());
+                    self.lose_run(at, &run, is_in(&run, culprit), lost);
                 }
             }
         }
     }
 
-    fn lose_run(&mut self, at: u32, run: &HeldRun, culprit: Option<u64>, message: &Arc<str>) {
+    fn lose_run(&mut self, at: u32, run: &HeldRun, culprit: Option<Culprit>, lost: &Lost<'_>) {
         if self.has_bug(Bug::ForgetsLostChunks) {
             return;
         }
-        let id = self.engines[at].id;
-        let quarantined = culprit.filter(|ordinal| self.note_crash(run.slot, *ordinal, id));
-        let Some(ordinal) = quarantined else { return self.go_on_elsewhere(at, run, message) };
+        let (id, message) = (self.engines[at].id, lost.message());
+        let judged =
+            culprit.and_then(|(ordinal, place)| Some((ordinal, self.judge(run, ordinal, place, id, lost)?)));
+        let Some((ordinal, Verdict { offset, failure })) = judged else {
+            return self.go_on_elsewhere(at, run, message);
+        };
+        if let Some(offset) = offset {
+            self.fail_element(run, ordinal, offset, id, failure);
+            return self.go_on_elsewhere(at, run, message);
+        }
         let before = (ordinal - run.ordinal) as u32;
         let after = run.count - before - 1;
         if before > 0 {
@@ -117,17 +151,63 @@ impl Scheduler {
             let (ordinal, index) = (ordinal + 1, run.index + u64::from(before) + 1);
             self.go_on_elsewhere(at, &HeldRun { count: after, ordinal, index, ..*run }, message);
         }
-        let engines = self.jobs[run.slot].crashes.remove(&ordinal).unwrap_or_default();
-        let failure = ChunkFailure::Quarantined { engines, message: Arc::clone(message) };
         self.fail_chunk(run.slot, ordinal, id, failure);
         self.finish_if_done(run.slot);
     }
 
-    /// Notes that a chunk may have ended what ran it; whether that is enough.
-    fn note_crash(&mut self, slot: u32, ordinal: u64, engine: EngineId) -> bool {
-        let crashes = self.jobs[slot].crashes.entry(ordinal).or_default();
-        crashes.push(engine);
-        crashes.len() >= self.config.crash_limit.max(1) as usize
+    /// What is to fail, if this was once too often.
+    fn judge(
+        &mut self,
+        run: &HeldRun,
+        ordinal: u64,
+        place: Option<u32>,
+        engine: EngineId,
+        lost: &Lost<'_>,
+    ) -> Option<Verdict> {
+        let crash_limit = self.config.crash_limit.max(1) as usize;
+        let forgives = self.has_bug(Bug::ForgivesOverruns);
+        let job = &mut self.jobs[run.slot];
+        let offset = place.and_then(|place| job.offset_at(ordinal, place));
+        // The last one left is the chunk.
+        let alone = offset.filter(|_| job.elements_open(ordinal) > 1);
+        let message = Arc::clone(lost.message());
+        if lost.is_overrun() {
+            let chunk = job.ledger.get_mut(ordinal)?;
+            chunk.failures = chunk.failures.saturating_add(1);
+            let may_retry = u32::from(chunk.failures) <= job.retries && chunk.failures < u16::MAX;
+            return (!may_retry && !forgives)
+                .then_some(Verdict { offset: alone, failure: ChunkFailure::Overran { message } });
+        }
+        let crashes = job.crashes.entry(ordinal).or_default();
+        crashes.push(Crash { engine, offset });
+        let alike = crashes.iter().filter(|crash| crash.offset == offset);
+        if alike.clone().count() >= crash_limit {
+            let engines = alike.map(|crash| crash.engine).collect();
+            Some(Verdict { offset: alone, failure: ChunkFailure::Quarantined { engines, message } })
+        } else if crashes.len() >= crash_limit.saturating_mul(CHUNK_CRASHES_FACTOR) {
+            let engines = crashes.iter().map(|crash| crash.engine).collect();
+            Some(Verdict { offset: None, failure: ChunkFailure::Quarantined { engines, message } })
+        } else {
+            None
+        }
+    }
+
+    /// One element of a chunk has failed for good; the others are still to be done.
+    fn fail_element(
+        &mut self,
+        held: &HeldRun,
+        ordinal: u64,
+        offset: u32,
+        engine: EngineId,
+        failure: ChunkFailure,
+    ) {
+        let job = &mut self.jobs[held.slot];
+        let left = job.offsets_open(ordinal).iter().copied().filter(|open| *open != offset).collect();
+        job.only.insert(ordinal, left);
+        job.elements_failed += 1;
+        let run = job.run(job.cutter.piece(ordinal, 1), held.attempt);
+        let client = job.client_id;
+        self.actions.push_back(Action::Failed { client, run, offset: Some(offset), engine, failure });
     }
 
     fn go_on_elsewhere(&mut self, at: u32, run: &HeldRun, message: &Arc<str>) {
@@ -149,7 +229,8 @@ impl Scheduler {
         let run = job.run(job.cutter.piece(ordinal, 1), attempt);
         job.elements_failed += job.elements_open(ordinal);
         job.finish(ordinal, 1, ChunkState::Failed);
-        self.actions.push_back(Action::Failed { client: self.jobs[slot].client_id, run, engine, failure });
+        let client = self.jobs[slot].client_id;
+        self.actions.push_back(Action::Failed { client, run, offset: None, engine, failure });
     }
 
     pub(crate) fn fail_engine_lost(&mut self, slot: u32, ordinal: u64, at: u32, reason: &Arc<str>) {
@@ -211,7 +292,7 @@ impl Scheduler {
         }
         for run in runs {
             let failure = ChunkFailure::CannotStart { message: Arc::clone(message) };
-            self.actions.push_back(Action::Failed { client, run, engine, failure });
+            self.actions.push_back(Action::Failed { client, run, offset: None, engine, failure });
         }
         self.end_job(slot, Outcome::Completed);
     }

@@ -89,6 +89,7 @@ impl Scheduler {
     }
 
     pub(crate) fn on_tick(&mut self) {
+        self.expire_jobs();
         while let Some(&(deadline, slot)) = self.deadlines.first() {
             if deadline > self.now {
                 return;

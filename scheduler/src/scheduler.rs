@@ -64,6 +64,8 @@ pub struct Scheduler {
     pub(crate) open_engines: u64,
     pub(crate) jobs: Slab<Job>,
     pub(crate) job_slots: BTreeMap<JobKey, u32>,
+    /// Until when jobs must have begun.
+    pub(crate) begin_by: BTreeSet<(Timestamp, u32)>,
     pub(crate) programs: Slab<Program>,
     pub(crate) program_slots: BTreeMap<ProgramKey, u32>,
     pub(crate) fair: Fair,
@@ -100,6 +102,7 @@ impl Scheduler {
             open_engines: 0,
             jobs: Slab::default(),
             job_slots: BTreeMap::new(),
+            begin_by: BTreeSet::new(),
             programs: Slab::default(),
             program_slots: BTreeMap::new(),
             fair: Fair::default(),
@@ -175,6 +178,7 @@ impl Scheduler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
-        silent.into_iter().chain(self.stalled).min()
+        let waiting = self.begin_by.first().map(|(deadline, _)| *deadline);
+        silent.into_iter().chain(waiting).chain(self.stalled).min()
     }
 }

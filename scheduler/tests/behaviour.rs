@@ -1,112 +1,16 @@
 //! What the core does, case by case.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use phalanx_proto::ids::{ChunkId, ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 use phalanx_scheduler::{
-    Action, ChunkFailure, Chunking, Config, Explanation, Input, JobSpec, Loss, LossKind, Outcome, Plan,
-    Reject, Scheduler, Timestamp, Waiting,
+    Action, ChunkFailure, Chunking, Explanation, Input, JobSpec, LossKind, Outcome, Plan, Reject, Waiting,
 };
 
-const MS: Duration = Duration::from_millis(1);
-
-/// A core with one client, whose invariants are checked after every input.
-struct Core {
-    core: Scheduler,
-    now: Timestamp,
-    /// What was assigned and not reported, in order.
-    assigned: Vec<(NodeId, EngineId, Run)>,
-}
-
-impl Core {
-    fn new(nodes: &[u32]) -> Self {
-        let mut core =
-            Self { core: Scheduler::new(Config::default(), 1), now: Timestamp(0), assigned: Vec::new() };
-        for client in [1, 2] {
-            core.tell(Input::ClientJoined { client: ClientId(client) });
-        }
-        for (node, engines) in nodes.iter().enumerate() {
-            core.tell(Input::NodeJoined { node: NodeId(node as u64), engines: *engines, wanted: Vec::new() });
-        }
-        core
-    }
-
-    fn try_tell(&mut self, input: Input) -> Result<Vec<Action>, Reject> {
-        let result = self.core.handle(self.now, input);
-        self.core.check_invariants().expect("what must hold holds");
-        let actions: Vec<_> = std::iter::from_fn(|| self.core.poll_action()).collect();
-        for action in &actions {
-            if let Action::Assign { node, engine, run, .. } = action {
-                self.assigned.push((*node, *engine, *run));
-            }
-        }
-        result.map(|()| actions)
-    }
-
-    fn tell(&mut self, input: Input) -> Vec<Action> {
-        self.try_tell(input).expect("the input makes sense")
-    }
-
-    fn submit_as(&mut self, client: u64, job: u64, program: u64, elements: u64, plan: Plan) -> Vec<Action> {
-        let (client, job) = (ClientId(client), JobKey(job));
-        let spec = JobSpec { program: ProgramKey(program), elements, plan, retries: 1 };
-        let mut actions = self.tell(Input::Submit { client, job, spec });
-        if elements > 0 {
-            actions.extend(self.tell(Input::Supplied { job, elements }));
-        }
-        actions
-    }
-
-    fn submit(&mut self, job: u64, elements: u64, plan: Plan) -> Vec<Action> {
-        self.submit_as(1, job, 1, elements, plan)
-    }
-
-    fn report(&mut self, at: usize, busy: Duration, failed: &[u32]) -> Vec<Action> {
-        let (node, engine, run) = self.assigned.remove(at);
-        let Run { job, first, count, attempt, .. } = run;
-        self.tell(Input::Report { node, engine, job, first, count, attempt, busy, failed: failed.to_vec() })
-    }
-
-    /// Reports everything, each chunk having taken so long; the runs in their order.
-    fn finish(&mut self, busy: Duration) -> Vec<(EngineId, Run)> {
-        let mut runs = Vec::new();
-        while let Some((_, engine, run)) = self.assigned.first().copied() {
-            self.report(0, busy * run.count, &[]);
-            runs.push((engine, run));
-        }
-        runs
-    }
-
-    fn worker_lost(
-        &mut self,
-        engine: u32,
-        kind: LossKind,
-        running: Option<(JobKey, u64, u32)>,
-    ) -> Vec<Action> {
-        let node =
-            self.assigned.iter().find(|(_, e, _)| e.0 == engine).map_or(NodeId(0), |(node, _, _)| *node);
-        self.assigned.retain(|(_, e, _)| e.0 != engine);
-        let loss = Loss { kind, message: Arc::from("signal 9"), signal: Some(9) };
-        self.tell(Input::WorkerLost { node, engine: EngineId(engine), loss, running })
-    }
-
-    fn explain(&self, job: u64, index: u64) -> Explanation {
-        self.core.explain(ChunkId { job: JobKey(job), index })
-    }
-}
-
-fn fixed(size: u64) -> Plan {
-    Plan::Balanced { chunking: Chunking::Fixed(size), remaining: Vec::new() }
-}
-
-fn direct(targets: &[u32]) -> Plan {
-    Plan::Direct { targets: targets.iter().map(|id| EngineId(*id)).collect() }
-}
-
-fn is_finished(actions: &[Action], outcome: Outcome) -> bool {
-    actions.iter().any(|action| matches!(action, Action::Finished { outcome: o, .. } if *o == outcome))
-}
+use common::{Core, MS, direct, fixed, is_finished, running};
 
 #[test]
 fn a_million_short_chunks_take_few_messages() {
@@ -215,42 +119,11 @@ fn failed_elements_are_tried_again_alone() {
 }
 
 #[test]
-fn a_chunk_that_ends_its_workers_is_quarantined_and_its_neighbours_are_not() {
-    let mut core = Core::new(&[1]);
-    core.submit(1, 2, fixed(1));
-    for attempt in 1..3 {
-        let actions = core.worker_lost(0, LossKind::Died, Some((JobKey(1), 0, attempt)));
-        assert!(actions.iter().any(|a| matches!(a, Action::AttemptLost { .. })), "{actions:?}");
-    }
-    let actions = core.worker_lost(0, LossKind::Died, Some((JobKey(1), 0, 3)));
-    let quarantined = actions.iter().any(|a| match a {
-        Action::Failed { run, failure: ChunkFailure::Quarantined { engines, .. }, .. } => {
-            run.first == 0 && engines.len() == 3
-        }
-        _ => false,
-    });
-    assert!(quarantined, "{actions:?}");
-    let runs = core.finish(MS);
-    assert_eq!(runs.len(), 1, "the other chunk goes on: {runs:?}");
-    assert_eq!(core.explain(1, 0), Explanation::UnknownJob);
-}
-
-#[test]
-fn a_worker_that_was_stopped_is_nobodys_fault() {
-    let mut core = Core::new(&[1]);
-    core.submit(1, 2, fixed(1));
-    for attempt in 1..9 {
-        let actions = core.worker_lost(0, LossKind::Stopped, Some((JobKey(1), 0, attempt)));
-        assert!(!actions.iter().any(|a| matches!(a, Action::Failed { .. })), "{actions:?}");
-    }
-}
-
-#[test]
 fn direct_chunks_fail_with_their_worker_and_their_engine() {
     let mut core = Core::new(&[2]);
     core.submit(1, 2, direct(&[0, 1]));
     core.submit(2, 2, direct(&[1, 0]));
-    let actions = core.worker_lost(0, LossKind::Died, Some((JobKey(1), 0, 1)));
+    let actions = core.worker_lost(0, LossKind::Died, running(1, 0, 1, None));
     let running: Vec<_> = actions
         .iter()
         .filter_map(|a| match a {
@@ -264,7 +137,7 @@ fn direct_chunks_fail_with_their_worker_and_their_engine() {
     let actions = core.tell(Input::NodeLost { node: NodeId(0), reason: Arc::from("cut") });
     let lost = |a: &&Action| matches!(a, Action::Failed { failure: ChunkFailure::EngineLost { .. }, .. });
     assert_eq!(actions.iter().filter(lost).count(), 2, "{actions:?}");
-    let gone = JobSpec { program: ProgramKey(1), elements: 1, plan: direct(&[0]), retries: 0 };
+    let gone = JobSpec::new(ProgramKey(1), 1, direct(&[0]));
     let submit = Input::Submit { client: ClientId(1), job: JobKey(3), spec: gone };
     assert_eq!(core.try_tell(submit), Err(Reject::UnknownEngine(EngineId(0))));
 }
@@ -370,7 +243,7 @@ fn what_makes_no_sense_is_refused() {
     let submit = |elements, plan| Input::Submit {
         client: ClientId(1),
         job: JobKey(1),
-        spec: JobSpec { program: ProgramKey(1), elements, plan, retries: 0 },
+        spec: JobSpec::new(ProgramKey(1), elements, plan),
     };
     let auto = |remaining| Plan::Balanced { chunking: Chunking::Auto, remaining };
     for (elements, plan) in [
@@ -390,4 +263,36 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(supplied, Err(Reject::UnknownJob(JobKey(1))));
     let runs = core.submit(2, 1, direct(&[0, 1]));
     assert_eq!(runs.len(), 1, "a chunk without elements is done as it is: {runs:?}");
+}
+
+#[test]
+fn jobs_that_wait_for_too_long_end_and_those_that_began_do_not() {
+    let mut core = Core::new(&[1]);
+    core.submit(1, 1, fixed(1));
+    let spec = |plan| JobSpec { queue_limit: Some(10 * MS), ..JobSpec::new(ProgramKey(1), 3, plan) };
+    let (client, late, begun) = (ClientId(1), JobKey(2), JobKey(3));
+    core.tell(Input::Submit { client, job: begun, spec: spec(fixed(1)) });
+    core.tell(Input::Supplied { job: begun, elements: 1 });
+    core.report(0, MS, &[]);
+    core.tell(Input::Submit { client, job: late, spec: spec(direct(&[0])) });
+    assert_eq!(core.core.poll_timeout(), Some(core.now.after(10 * MS)));
+    core.now = core.now.after(10 * MS);
+    let actions = core.tell(Input::Tick);
+    let expired = Action::Finished { client, job: late, outcome: Outcome::Expired };
+    assert_eq!(actions, [expired]);
+    assert!(core.core.job_status(begun).is_some(), "one chunk of it was assigned in time");
+}
+
+#[test]
+fn an_urgent_job_goes_before_the_clients_others_even_in_another_program() {
+    let mut core = Core::new(&[1]);
+    core.submit(1, 100, fixed(1));
+    for (job, program) in [(2, 1), (3, 9)] {
+        let spec = JobSpec { priority: job, ..JobSpec::new(ProgramKey(program), 2, fixed(1)) };
+        core.tell(Input::Submit { client: ClientId(1), job: JobKey(job as u64), spec });
+        core.tell(Input::Supplied { job: JobKey(job as u64), elements: 2 });
+    }
+    let mut order: Vec<u64> = core.finish(5 * MS).iter().map(|(_, run)| run.job.0).collect();
+    order.dedup();
+    assert_eq!(order, [1, 3, 2, 1]);
 }

@@ -86,7 +86,7 @@ fn a_short_queue_behind_an_endless_chunk_moves_on() {
     let mut world =
         World { core, now: Timestamp(1_000_000), queues: Default::default(), stuck: false, done: 0 };
     let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] };
-    let spec = JobSpec { program: ProgramKey(1), elements: ELEMENTS, plan, retries: 0 };
+    let spec = JobSpec::new(ProgramKey(1), ELEMENTS, plan);
     world.tell(Input::ClientJoined { client: ClientId(1) });
     world.tell(Input::NodeJoined { node: NODE, engines: 2, wanted: vec![] });
     world.tell(Input::Submit { client: ClientId(1), job: JOB, spec });

@@ -1,5 +1,7 @@
 //! What clients do: submit jobs of all kinds, supply them, cancel them, stop reading, leave.
 
+use std::time::Duration;
+
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, ProgramKey};
 
 use super::model::Broken;
@@ -24,6 +26,10 @@ impl Nature {
 
     pub(super) fn kills(&self, element: u64) -> bool {
         self.chance(element, 0xdead, self.kills_one_in)
+    }
+
+    pub(super) fn overruns(&self, element: u64) -> bool {
+        self.chance(element, 0x510e, self.overruns_one_in)
     }
 }
 
@@ -104,6 +110,7 @@ impl World {
             fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
             fails_times: self.rng.pick(&[1, 2, 9]),
             kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
+            overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
         };
         self.natures.insert(job, nature);
         self.specs.insert(job, spec.clone());
@@ -140,6 +147,11 @@ impl World {
             _ => Plan::Balanced { chunking: Chunking::Fixed(rng.pick(&[1, 1, 2, 5, 1000])), remaining },
         };
         let program = ProgramKey(if rng.once_in(5) { rng.below(3) } else { id.0 % 3 });
-        JobSpec { program, elements, plan, retries: rng.pick(&[0, 0, 1, 3]) }
+        JobSpec {
+            retries: rng.pick(&[0, 0, 1, 3]),
+            priority: rng.pick(&[0, 0, 0, -1, 7]),
+            queue_limit: rng.once_in(6).then(|| Duration::from_micros(rng.between(0, 3_000))),
+            ..JobSpec::new(program, elements, plan)
+        }
     }
 }

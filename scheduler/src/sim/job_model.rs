@@ -24,6 +24,7 @@ pub(super) struct JobModel {
     pub(super) client: ClientId,
     pub(super) spec: JobSpec,
     pub(super) supplied: u64,
+    pub(super) begin_by: Option<u64>,
     pub(super) ended: Option<Outcome>,
     pub(super) chunks: BTreeMap<u64, ChunkModel>,
     pub(super) accepted: BTreeSet<u64>,

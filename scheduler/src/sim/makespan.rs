@@ -127,7 +127,7 @@ fn simulate(engines: u32, times: &[u64], chunking: Chunking, report_ns: u64) -> 
     };
     let (client, job, elements) = (ClientId(1), JobKey(1), times.len() as u64);
     let plan = Plan::Balanced { chunking, remaining: Vec::new() };
-    let spec = JobSpec { program: ProgramKey(1), elements, plan, retries: 0 };
+    let spec = JobSpec::new(ProgramKey(1), elements, plan);
     let mut finished = world.tell(Input::NodeJoined { node: NodeId(1), engines, wanted: Vec::new() });
     finished |= world.tell(Input::ClientJoined { client });
     finished |= world.tell(Input::Submit { client, job, spec });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 
 use super::job_model::{ChunkModel, JobModel, is_loss};
-use crate::{Action, ChunkFailure, Input, JobSpec, LossKind, Outcome, Plan};
+use crate::{Action, ChunkFailure, Input, JobSpec, LossKind, Outcome, Plan, RunningChunk};
 
 /// A broken promise.
 pub(super) type Broken = String;
@@ -38,7 +38,11 @@ pub(super) struct Model {
     barred: BTreeSet<(ProgramKey, NodeId)>,
     /// What was on an engine whose worker is lost.
     lost: Vec<((JobKey, u64), u32)>,
+    /// The chunk of which something must fail now, for an element overran once too often; and that element's offset.
+    overran: Option<((JobKey, u64), u32)>,
     crash_limit: usize,
+    /// The time of the input that is being followed.
+    pub(super) now: u64,
 }
 
 pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
@@ -117,7 +121,10 @@ impl Model {
                     }
                 }
             }
-            Input::WorkerLost { node, engine, loss, .. } => {
+            Input::WorkerLost { node, engine, loss, running } => {
+                if loss.kind == LossKind::Overran {
+                    self.overrun(*engine, *running);
+                }
                 if loss.kind == LossKind::CannotStart {
                     let of = |(job, _): &(JobKey, u64)| self.jobs[job].spec.program;
                     let programs =
@@ -133,15 +140,37 @@ impl Model {
         }
     }
 
+    /// An engine ended its worker because of the element that it ran.
+    fn overrun(&mut self, engine: EngineId, running: Option<RunningChunk>) {
+        let Some(RunningChunk { job: key, chunk: index, attempt, place: Some(place) }) = running else {
+            return;
+        };
+        let own = |live: &&Live| live.engine == engine && live.attempt == attempt && !live.cancelled;
+        if self.live.get(&(key, index)).filter(own).is_none() {
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| matches!(job.spec.plan, Plan::Balanced { .. }))
+        else {
+            return;
+        };
+        let Some(chunk) = job.chunks.get_mut(&index) else { return };
+        chunk.failures += 1;
+        if chunk.failures > job.spec.retries {
+            self.overran = Some(((key, index), chunk.open_offsets()[place as usize]));
+        }
+    }
+
     fn node(&mut self, node: NodeId) -> &mut NodeModel {
         self.nodes.entry(node).or_default()
     }
 
     fn submit(&mut self, client: ClientId, job: JobKey, spec: JobSpec) {
+        let begin_by = spec.queue_limit.map(|limit| self.now + limit.as_nanos() as u64);
         let model = JobModel {
             client,
             spec,
             supplied: 0,
+            begin_by,
             ended: None,
             chunks: BTreeMap::new(),
             accepted: BTreeSet::new(),
@@ -170,8 +199,8 @@ impl Model {
                     })
                 }),
             Action::Accepted { client, run, retrying } => self.accepted(cause, *client, *run, *retrying),
-            Action::Failed { client, run, engine, failure } => {
-                self.failed(cause, *client, *run, *engine, failure)
+            Action::Failed { client, run, offset, engine, failure } => {
+                self.failed(cause, *client, *run, *offset, *engine, failure)
             }
             Action::AttemptLost { run, engine, .. } => self.attempt_lost(cause, *run, *engine),
             Action::CancelOn { engine, job, .. } => {
@@ -273,6 +302,7 @@ impl Model {
         cause: &Input,
         client: ClientId,
         run: Run,
+        offset: Option<u32>,
         engine: EngineId,
         failure: &ChunkFailure,
     ) -> Result<(), Broken> {
@@ -297,9 +327,23 @@ impl Model {
                         || direct && chunk.held_by.last() == Some(&engine)
                 }
                 ChunkFailure::CannotStart { .. } => direct || !able,
+                ChunkFailure::Overran { .. } => {
+                    let expected = self.overran.take_if(|(at, _)| *at == (run.job, index));
+                    let only = chunk.open_offsets().len() == 1;
+                    direct || expected.is_some_and(|(_, o)| offset == Some(o) || (offset.is_none() && only))
+                }
             };
             ensure(good, || format!("{run:?} failed with {failure:?} because of {cause:?}"))?;
             let open = chunk.open_offsets();
+            if let Some(offset) = offset {
+                let left: Vec<u32> = open.iter().copied().filter(|open| *open != offset).collect();
+                ensure(!direct && !left.is_empty() && left.len() + 1 == open.len(), || {
+                    format!("element {offset} of {run:?} failed, open were {open:?}")
+                })?;
+                job.failed.insert(chunk.elements.start + u64::from(offset));
+                chunk.only = Some(left);
+                continue;
+            }
             job.failed.extend(open.into_iter().map(|offset| chunk.elements.start + u64::from(offset)));
             chunk.ended = true;
             if !matches!(failure, ChunkFailure::CannotStart { .. }) || direct {
@@ -346,12 +390,19 @@ impl Model {
                     })?;
                 }
             }
+            Outcome::Expired => {
+                let late = job.begin_by.is_some_and(|deadline| deadline <= self.now);
+                ensure(late && job.chunks.values().all(|chunk| chunk.attempt == 0), || {
+                    format!("{key} expired at {}, was to begin by {:?}", self.now, job.begin_by)
+                })?;
+            }
             Outcome::Cancelled => {
                 let wanted = matches!(cause, Input::Cancel { job, .. } if *job == key)
                     || matches!(cause, Input::ClientLost { client: c } if *c == client);
                 ensure(wanted, || format!("{key} cancelled because of {cause:?}"))?;
             }
         }
+        let job = self.jobs.get_mut(&key).ok_or("the end of no job")?;
         job.ended = Some(outcome);
         let mut holders = BTreeSet::new();
         for (_, live) in self.live.range_mut((key, 0)..=(key, u64::MAX)) {
@@ -381,9 +432,15 @@ impl Model {
     }
 
     /// What must hold once all actions of an input were followed.
-    pub(super) fn settle(&mut self) -> Result<(), Broken> {
+    pub(super) fn settle(&mut self, was_tick: bool) -> Result<(), Broken> {
         let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));
         ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
+        ensure(self.overran.is_none(), || format!("{:?} overran, and did not fail", self.overran))?;
+        let begun =
+            |job: &JobModel| job.ended.is_some() || job.chunks.values().any(|chunk| chunk.attempt > 0);
+        let late = |job: &JobModel| job.begin_by.is_some_and(|deadline| deadline < self.now) && !begun(job);
+        let forgotten = self.jobs.iter().find(|(_, job)| late(job) && was_tick);
+        ensure(forgotten.is_none(), || format!("{:?} was to begin before", forgotten.map(|(key, _)| key)))?;
         for (at, attempt) in self.lost.drain(..) {
             let forgotten = self.live.get(&at).is_some_and(|live| live.attempt == attempt && !live.cancelled);
             ensure(!forgotten, || format!("{at:?} was lost with its worker and is forgotten"))?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use phalanx_proto::ids::{EngineId, JobKey, NodeId, Run};
+use phalanx_proto::ids::{EngineId, NodeId, Run};
 
 use super::model::Broken;
 use super::worker::{Running, Task, Unsent, Worker};
 use super::world::{Command, Event, SimNode, World};
-use crate::{Input, Loss, LossKind};
+use crate::{Input, Loss, LossKind, RunningChunk};
 
 const BEAT_NS: u64 = 4_000_000;
 const GRACE_NS: u64 = 2_000_000;
@@ -109,8 +109,14 @@ impl World {
         let Some(running) = worker.running.clone() else { return };
         let run = running.task.run;
         let nature = self.natures[&run.job].clone();
-        if Self::elements(&running.task).any(|(_, element)| nature.kills(element)) {
-            return self.lose_worker(node, engine, LossKind::Died, Some((run.job, run.first, run.attempt)));
+        let deadly = |(_, element): (u32, u64)| nature.kills(element) || nature.overruns(element);
+        if let Some(place) = Self::elements(&running.task).position(deadly) {
+            let (_, element) = Self::elements(&running.task).nth(place).unwrap_or_default();
+            let kind = if nature.kills(element) { LossKind::Died } else { LossKind::Overran };
+            // Who looks after workers may not know so exactly what one was at.
+            let known = kind == LossKind::Overran || !self.rng.once_in(4);
+            let place = if known { Some(place as u32) } else { self.rng.pick(&[None, Some(u32::MAX)]) };
+            return self.lose_worker(node, engine, kind, place);
         }
         let mut failed = Vec::new();
         for (offset, element) in Self::elements(&running.task) {
@@ -172,17 +178,14 @@ impl World {
         }
     }
 
-    pub(super) fn lose_worker(
-        &mut self,
-        node: NodeId,
-        engine: EngineId,
-        kind: LossKind,
-        running: Option<(JobKey, u64, u32)>,
-    ) {
+    pub(super) fn lose_worker(&mut self, node: NodeId, engine: EngineId, kind: LossKind, place: Option<u32>) {
         let Some(worker) = self.worker(node, engine) else { return };
-        let was = worker.die().map(|r| (r.task.run.job, r.task.run.first, r.task.run.attempt));
+        let running = worker.die().map(|running| {
+            let Run { job, first, attempt, .. } = running.task.run;
+            RunningChunk { job, chunk: first, attempt, place }
+        });
         let loss = Loss { kind, message: Arc::from("it was made so"), signal: None };
-        self.say(node, Input::WorkerLost { node, engine, loss, running: running.or(was) });
+        self.say(node, Input::WorkerLost { node, engine, loss, running });
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Nature {
     pub(super) fails_times: u32,
     /// One element in so many ends its worker.
     pub(super) kills_one_in: u64,
+    /// One element in so many runs for longer than it may.
+    pub(super) overruns_one_in: u64,
 }
 
 /// Everything.
@@ -236,6 +238,7 @@ impl World {
 
     /// Tells the core, and checks all that comes of it. Whether the input was accepted.
     pub(super) fn tell(&mut self, input: Input) -> Result<bool, Broken> {
+        self.model.now = self.now;
         let expected = self.model.is_welcome(&input);
         let result = self.core.handle(Timestamp(self.now), input.clone());
         if let Some(trace) = &mut self.trace {
@@ -257,7 +260,7 @@ impl World {
             self.model.follow(&input, &action)?;
             self.perform(action);
         }
-        self.model.settle()?;
+        self.model.settle(matches!(input, Input::Tick))?;
         if self.summary.steps.is_multiple_of(self.check_every) {
             self.core.check_invariants().map_err(|violation| violation.to_string())?;
         }
