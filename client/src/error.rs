@@ -83,6 +83,12 @@ pub enum Error {
     /// The job was cancelled.
     #[error("the job was aborted")]
     Aborted,
+    /// The job was not begun within its queue limit.
+    #[error(
+        "no engine was free for the job within its queue limit of {0:?}, and it was given up
+  Allow more with queue_limit, give it a higher priority, or start more engines"
+    )]
+    QueueLimit(Duration),
     /// The arrays of several engines do not fit together.
     #[error("the parts of {name:?} cannot be joined: {message}")]
     Gather {
@@ -162,6 +168,8 @@ pub enum RemoteErrorKind {
     Program,
     /// The job was cancelled.
     Cancelled,
+    /// It ran for longer than its job allows.
+    RunLimit,
     /// Something a newer controller knows of.
     Other,
 }
@@ -179,6 +187,7 @@ impl RemoteErrorKind {
             Ok(FailureKind::Quarantined) => Self::Quarantined,
             Ok(FailureKind::Program) => Self::Program,
             Ok(FailureKind::Cancelled) => Self::Cancelled,
+            Ok(FailureKind::RunLimit) => Self::RunLimit,
             Ok(FailureKind::Unspecified) | Err(_) => Self::Other,
         }
     }
@@ -197,6 +206,7 @@ impl RemoteErrorKind {
             Self::Quarantined => "quarantined",
             Self::Program => "program cannot run",
             Self::Cancelled => "cancelled",
+            Self::RunLimit => "run limit",
             Self::Other => "failed",
         }
     }

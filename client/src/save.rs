@@ -164,7 +164,7 @@ mod tests {
             elements: builder.finish(),
             context: Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 4 },
-            retries: 1,
+            options: crate::job::JobOptions { retries: 1, ..Default::default() },
             numbers: None,
         };
         Job::new(1, spec)

@@ -26,6 +26,8 @@ pub struct Running {
     pub chunk: u64,
     /// The attempt.
     pub attempt: u32,
+    /// The element: its place among those that this attempt runs.
+    pub place: u32,
 }
 
 impl Board {
@@ -62,6 +64,7 @@ impl Board {
     pub fn start(&self, job: u64, chunk: u64, attempt: u32) {
         self.word(1).store(chunk, Ordering::Relaxed);
         self.word(2).store(u64::from(attempt), Ordering::Relaxed);
+        self.word(3).store(0, Ordering::Relaxed);
         self.word(0).store(job.wrapping_add(1), Ordering::Release);
     }
 
@@ -69,6 +72,12 @@ impl Board {
     #[inline]
     pub fn advance(&self, chunk: u64) {
         self.word(1).store(chunk, Ordering::Relaxed);
+    }
+
+    /// It goes on with an element of the chunk.
+    #[inline]
+    pub fn reach(&self, place: u32) {
+        self.word(3).store(u64::from(place), Ordering::Relaxed);
     }
 
     /// It runs nothing.
@@ -82,7 +91,8 @@ impl Board {
         let job = self.word(0).load(Ordering::Acquire).checked_sub(1)?;
         let chunk = self.word(1).load(Ordering::Relaxed);
         let attempt = u32::try_from(self.word(2).load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        Some(Running { job, chunk, attempt })
+        let place = u32::try_from(self.word(3).load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        Some(Running { job, chunk, attempt, place })
     }
 
     #[inline]
@@ -106,7 +116,8 @@ mod tests {
         assert_eq!(daemon.running(), None);
         worker.start(7, 40, 2);
         worker.advance(41);
-        assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2 }));
+        worker.reach(3);
+        assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2, place: 3 }));
         worker.idle();
         assert_eq!(daemon.running(), None);
     }

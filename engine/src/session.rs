@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use phalanx_proto::frames::{Assign, Chunks, Frame, Open, Part};
@@ -21,6 +22,8 @@ struct Job {
     context: Vec<Bytes>,
     /// Its chunks run in processes of its own.
     own_worker: bool,
+    /// How long one of its elements may run.
+    run_limit: Option<Duration>,
 }
 
 /// The node's side of a session.
@@ -81,7 +84,8 @@ impl Session {
         let context = self.parts.remove(&open.job).unwrap_or_default();
         let frame = Open { job: open.job, entry: open.entry, label: open.label, context: open.context };
         let own_worker = open.own_worker;
-        self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context, own_worker }));
+        let run_limit = (open.run_limit_ns > 0).then(|| Duration::from_nanos(open.run_limit_ns));
+        self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context, own_worker, run_limit }));
         Ok(())
     }
 
@@ -156,7 +160,7 @@ fn job(jobs: &HashMap<u64, Arc<Job>>, job: u64) -> Result<&Arc<Job>, Nonsense> {
 
 /// Passes a frame to the worker of the job's program, telling it of the job first.
 async fn give(slot: &mut Slot, ctx: &WorkerContext, job: &Arc<Job>, frame: Frame) {
-    let (worker, is_new) = slot.worker_for(ctx, &job.origin, job.open.job, job.own_worker);
+    let (worker, is_new) = slot.worker_for(ctx, &job.origin, job.open.job, job.own_worker, job.run_limit);
     if is_new {
         let total = job.context.iter().map(Bytes::len).sum::<usize>() + job.open.context.len();
         for data in &job.context {

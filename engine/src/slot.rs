@@ -1,5 +1,7 @@
 //! One engine of this node: its workers, one per program, and what it has to drop.
 
+use std::time::Duration;
+
 use phalanx_proto::frames::Frame;
 use phalanx_proto::v1::{self, WorkerLossKind, node_message::Kind};
 
@@ -61,6 +63,7 @@ impl Slot {
         origin: &Origin,
         job: u64,
         is_own: bool,
+        run_limit: Option<Duration>,
     ) -> (&Worker, bool) {
         let purpose = Purpose { hash: origin.hash, own: is_own.then_some(job) };
         self.active = Some(purpose);
@@ -72,6 +75,7 @@ impl Slot {
         let is_new = !self.opened.contains(&key);
         if is_new {
             self.opened.push(key);
+            worker.run_limits.set(job, run_limit);
         }
         self.workers.push(worker);
         (self.workers.last().expect("pushed a line ago"), is_new)
@@ -121,6 +125,7 @@ impl Slot {
         }
         let known: Vec<u64> =
             self.opened.extract_if(.., |(_, j)| *j == job).map(|(generation, _)| generation).collect();
+        self.workers.iter().for_each(|worker| worker.run_limits.set(job, None));
         self.workers.iter().filter(|w| known.contains(&w.generation)).collect()
     }
 
@@ -165,6 +170,7 @@ impl Slot {
             chunk: running.map_or(0, |r| r.chunk),
             attempt: running.map_or(0, |r| r.attempt),
             signal: ended.signal.unwrap_or_default(),
+            place: running.map_or(0, |r| r.place),
         })))
     }
 }

@@ -81,7 +81,7 @@ impl World {
     /// Runs a job to its end; how many chunks were reported.
     fn run(&mut self, chunks: u64) -> Result<u64, Error> {
         let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: Vec::new() };
-        let spec = JobSpec { program: ProgramKey(1), elements: chunks, plan, retries: 0 };
+        let spec = JobSpec::new(ProgramKey(1), chunks, plan);
         self.handle(Input::Submit { client: CLIENT, job: JOB, spec })?;
         self.handle(Input::Supplied { job: JOB, elements: chunks })?;
         let mut reported = 0;

@@ -71,7 +71,7 @@ impl JobHandle {
         self.job.id.to_string()
     }
 
-    /// The name of the function that it runs.
+    /// What it is called: by [`label`](crate::LoadBalancedView::label), else by the function that it runs.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -80,8 +80,8 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     #[must_use]
-    pub fn label(&self) -> &'static str {
-        self.job.spec.function.label
+    pub fn label(&self) -> &str {
+        self.job.label()
     }
 
     /// Whether it has ended, well or not.

@@ -13,6 +13,7 @@ use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
 
 use super::coverage::Coverage;
+use super::options::JobOptions;
 use super::run::RunResult;
 use crate::codec::Elements;
 use crate::error::{Error, RemoteError, RemoteErrorKind};
@@ -24,15 +25,15 @@ pub(crate) struct JobSpec {
     pub(crate) elements: Elements,
     pub(crate) context: Bytes,
     pub(crate) plan: JobPlan,
-    pub(crate) retries: u32,
+    pub(crate) options: JobOptions,
     /// Which element of a run each of these is, when that is not its place here.
     pub(crate) numbers: Option<Arc<[u64]>>,
 }
 
 impl JobSpec {
-    /// A job whose failures are not retried, of elements that are its own.
+    /// A job like any other, of elements that are its own.
     pub(crate) fn new(function: Function, elements: Elements, context: Bytes, plan: JobPlan) -> Self {
-        Self { function, elements, context, plan, retries: 0, numbers: None }
+        Self { function, elements, context, plan, options: JobOptions::default(), numbers: None }
     }
 }
 
@@ -127,6 +128,17 @@ impl Job {
         }
     }
 
+    /// What people call it.
+    pub(crate) fn label(&self) -> &str {
+        self.spec.options.label.as_deref().unwrap_or(self.spec.function.label)
+    }
+
+    /// Whether anything of it is known to have run.
+    pub(crate) fn has_begun(&self) -> bool {
+        let state = self.lock();
+        state.coverage.covered() > 0 || state.attempts_lost > 0
+    }
+
     pub(crate) fn elements(&self) -> u64 {
         self.spec.elements.lens.count() as u64
     }
@@ -203,7 +215,9 @@ impl Job {
             state.coverage.insert(*element..element + 1);
         }
         state.failed += missing.len() as u64;
-        state.chunks_done += self.chunks_in(failed.element_first, end);
+        if !failed.partial {
+            state.chunks_done += self.chunks_in(failed.element_first, end);
+        }
         state.show(error.clone());
         let signal = i32::try_from(failed.signal).ok().filter(|signal| *signal > 0);
         state.lost.push(Lost { elements: missing, error, signal });
@@ -219,14 +233,17 @@ impl Job {
     }
 
     /// The controller has ended it.
-    pub(crate) fn on_finished(&self, cancelled: bool) {
+    pub(crate) fn on_finished(&self, finished: &v1::JobFinished) {
         if self.is_over() {
             // As a rule: with the last result. Who waited for that may hold the lock now.
             return;
         }
         let complete = self.lock().coverage.covered() == self.elements();
-        self.end(match (cancelled, complete) {
+        self.end(match (finished.cancelled, complete) {
             (_, true) => Ended::Completed,
+            _ if finished.expired => {
+                Ended::Failed(Error::QueueLimit(self.spec.options.queue_limit.unwrap_or_default()))
+            }
             (true, false) => Ended::Failed(Error::Aborted),
             (false, false) => Ended::Failed(Error::JobRefused(
                 "the controller ended it before all results were there".to_owned(),

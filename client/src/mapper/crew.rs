@@ -8,7 +8,7 @@ use super::{MapError, SegmentTimes};
 use crate::client::Client;
 use crate::codec::{self, ElementsBuilder, Value};
 use crate::error::{Error, RemoteError, RemoteErrorKind};
-use crate::job::{Ended, Job, JobPlan, JobSpec, RunResult};
+use crate::job::{Ended, Job, JobOptions, JobPlan, JobSpec, RunResult};
 use crate::session::Session;
 use crate::view::context;
 use crate::worker::{BadEntry, Function, Reply};
@@ -208,7 +208,7 @@ impl Crew {
             elements: element.finish(),
             context: context(&self.key)?,
             plan: JobPlan::Direct { targets: vec![engine] },
-            retries: 0,
+            options: JobOptions::default(),
             numbers: None,
         }))
     }

@@ -11,7 +11,7 @@ use super::done::{Done, Kept};
 use super::recorder::{Recorder, Recording};
 use crate::codec::{self, Elements, ElementsBuilder, Value};
 use crate::error::{Error, Result};
-use crate::job::{JobHandle, JobPlan, JobSpec};
+use crate::job::{JobHandle, JobOptions, JobPlan, JobSpec};
 use crate::session::Session;
 use crate::worker::Function;
 
@@ -29,7 +29,7 @@ pub(crate) struct Plan<A> {
     /// What all elements share: its bytes, and what it is for people.
     pub(crate) shared: (Bytes, String),
     pub(crate) plan: JobPlan,
-    pub(crate) retries: u32,
+    pub(crate) asked: JobOptions,
 }
 
 /// A run that was started.
@@ -145,7 +145,7 @@ impl<A: Value> Plan<A> {
         let elements = if missing.len() == self.items.len() { encoded } else { only(&encoded, missing)? };
         let (shared, plan) = (self.shared.0.clone(), self.plan.clone());
         let spec = JobSpec::new(self.function, elements, shared, plan);
-        Ok(JobSpec { retries: self.retries, numbers: Some(Arc::clone(missing)), ..spec })
+        Ok(JobSpec { options: self.asked.clone(), numbers: Some(Arc::clone(missing)), ..spec })
     }
 }
 

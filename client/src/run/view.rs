@@ -102,7 +102,7 @@ impl<V> ResumableView<V> {
             items: items.into_iter().collect(),
             shared,
             plan: JobPlan::Balanced { chunksize: chunksize.to_wire()? },
-            retries: view.retries,
+            asked: view.options.clone(),
         };
         let (slot, stored) = slot(&self.path)?;
         Ok(AsyncRun::new(plan.start(&view.session, slot, stored, Plain::<R>::new)?))

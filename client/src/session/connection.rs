@@ -257,7 +257,7 @@ impl Io {
             }
             Kind::Finished(finished) => {
                 if let Some((_, job)) = self.jobs.remove(&finished.job) {
-                    job.on_finished(finished.cancelled);
+                    job.on_finished(&finished);
                 }
             }
             Kind::Refused(refused) => {
@@ -352,7 +352,7 @@ mod tests {
             elements: crate::codec::Elements::default(),
             context: bytes::Bytes::new(),
             plan: JobPlan::Balanced { chunksize: 1 },
-            retries: 0,
+            options: crate::job::JobOptions::default(),
             numbers: None,
         };
         Arc::new(Job::new(key, spec))

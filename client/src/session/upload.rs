@@ -1,6 +1,7 @@
 //! Jobs and programs on their way to the controller, in parts, with back-pressure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use phalanx_proto::limits::PART_BYTES;
@@ -85,7 +86,7 @@ fn segment(job: &Job, lens: Bytes, data: Bytes) -> ClientMessage {
 }
 
 fn submission(job: &Job, again: bool) -> ClientMessage {
-    let spec = &job.spec;
+    let (spec, options) = (&job.spec, &job.spec.options);
     let plan = match &spec.plan {
         JobPlan::Balanced { chunksize } => {
             let remaining = if again { job.remaining() } else { Vec::new() };
@@ -97,15 +98,24 @@ fn submission(job: &Job, again: bool) -> ClientMessage {
         job: job.key,
         id: Bytes::copy_from_slice(&job.id.to_bytes()),
         entry: spec.function.entry,
-        label: spec.function.label.to_owned(),
+        label: job.label().to_owned(),
         elements: job.elements(),
         stride: spec.elements.lens.stride(),
         varying: spec.elements.lens.varying(),
-        retries: spec.retries,
+        retries: options.retries,
+        priority: options.priority,
+        run_limit_ns: nanoseconds(options.run_limit),
+        // What has begun once waits for as long as it takes.
+        queue_limit_ns: if again && job.has_begun() { 0 } else { nanoseconds(options.queue_limit) },
         context_len: spec.context.len() as u64,
         own_worker: spec.function.own_worker,
         plan: Some(plan),
     }))
+}
+
+/// A limit on the wire: 0 is none, so that a limit of nothing is the shortest there is.
+fn nanoseconds(limit: Option<Duration>) -> u64 {
+    limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1))
 }
 
 /// Sends this executable.

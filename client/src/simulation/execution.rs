@@ -113,7 +113,7 @@ impl<P: Value> Execution<P> {
     fn given_back<R: Value, W>(self, view: &LoadBalancedView, wrap: impl Fn(R) -> W) -> Result<Outcome<W>> {
         let plan = JobPlan::Balanced { chunksize: 1 };
         let spec = JobSpec::new(self.function, crate::view::encoded(self.pieces)?, self.shared, plan);
-        let spec = JobSpec { retries: view.retries, ..spec };
+        let spec = JobSpec { options: view.options.clone(), ..spec };
         let handle = crate::view::submit(&view.session, Ok(spec));
         follow(&handle, self.settings.quiet)?;
         let results = crate::result::outcomes::<R>(&handle.job);
@@ -187,7 +187,7 @@ mod recorded {
                 items: self.pieces,
                 shared: (self.shared, self.parameters.to_string()),
                 plan: JobPlan::Balanced { chunksize: 1 },
-                retries: view.retries,
+                asked: view.options.clone(),
             };
             let keep = move |done| Wrapped::new(done, &wrap);
             let started = plan.start(&view.session, place.slot, place.stored, keep)?;

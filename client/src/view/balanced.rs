@@ -1,6 +1,7 @@
 //! Wherever there is room.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
@@ -10,7 +11,7 @@ use super::shape::{One, Shape};
 use super::{context, encoded, map_result, map_result_with, submit};
 use crate::codec::{ElementsBuilder, Number, Value};
 use crate::error::{Error, Result};
-use crate::job::{JobPlan, JobSpec};
+use crate::job::{JobOptions, JobPlan, JobSpec};
 use crate::result::{AsyncMapResult, AsyncResult};
 use crate::session::Session;
 use crate::worker::{self, Apply, Function};
@@ -34,12 +35,12 @@ use crate::worker::{self, Apply, Function};
 #[derive(Clone)]
 pub struct LoadBalancedView {
     pub(crate) session: Arc<Session>,
-    pub(crate) retries: u32,
+    pub(crate) options: JobOptions,
 }
 
 impl LoadBalancedView {
     pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self { session, retries: 0 }
+        Self { session, options: JobOptions::default() }
     }
 
     /// Elements whose function fails are tried again, up to `retries` times, on another engine if one is free. (Engines and workers
@@ -55,7 +56,73 @@ impl LoadBalancedView {
     /// ```
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
-        self.retries = retries;
+        self.options.retries = retries;
+        self
+    }
+
+    /// What its jobs are called in errors, files and `phalanx status`; without it, by their function's name.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let out = client.load_balanced_view().label("squares").map_async(|x: u32| x * x, 0..10, 5);
+    /// assert_eq!(out.label(), "squares");
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.options.label = Some(label.into());
+        self
+    }
+
+    /// Among this client's jobs on load-balanced views those with the highest priority come first; 0 is ordinary. What an engine has been
+    /// given already is not taken back. Between clients priorities count for nothing: they share the engines evenly.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let lview = client.load_balanced_view();
+    /// let survey = lview.map_async(|x: u64| x * x, 0..1000, 1);
+    /// let urgent = lview.clone().priority(10).apply(|x: f64| x.sqrt(), (2.0,));
+    /// assert_eq!(urgent.get()?, 2.0_f64.sqrt());
+    /// # survey.get()?;
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// An element that runs for longer than `limit` is ended, with the process that runs it, and has failed with
+    /// [`RemoteErrorKind::RunLimit`](crate::RemoteErrorKind::RunLimit); [`retries`](Self::retries) try it again. The other elements of its
+    /// chunk are run once more. (On [`Client::in_process`](crate::Client::in_process), where there is no process to end, the function
+    /// goes on in the background.)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let lview = client.load_balanced_view().run_limit(Duration::from_secs(20));
+    /// assert_eq!(lview.map_sync(|x: u32| x * x, 0..3, 1)?, [0, 1, 4]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn run_limit(mut self, limit: Duration) -> Self {
+        self.options.run_limit = Some(limit);
+        self
+    }
+
+    /// A job none of which could be given to an engine for so long ends with [`Error::QueueLimit`]. Once something of it has been, it
+    /// waits for as long as it takes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let lview = client.load_balanced_view().queue_limit(Duration::from_secs(20));
+    /// assert_eq!(lview.apply(|x: u32| x + 1, (1,)).get()?, 2);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn queue_limit(mut self, limit: Duration) -> Self {
+        self.options.queue_limit = Some(limit);
         self
     }
 
@@ -251,7 +318,7 @@ impl LoadBalancedView {
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         let (function, elements) = (function?, encoded(items)?);
-        Ok(JobSpec { retries: self.retries, ..JobSpec::new(function, elements, Bytes::new(), plan) })
+        Ok(JobSpec { options: self.options.clone(), ..JobSpec::new(function, elements, Bytes::new(), plan) })
     }
 
     fn rows_spec<T: Number, S: Data<Elem = T>>(
@@ -278,7 +345,10 @@ impl LoadBalancedView {
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
-        Ok(JobSpec { retries: self.retries, ..JobSpec::new(function, elements.finish(), context, plan) })
+        Ok(JobSpec {
+            options: self.options.clone(),
+            ..JobSpec::new(function, elements.finish(), context, plan)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every engine at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,7 +11,7 @@ use super::shape::Shape;
 use super::{context, encoded, map_result, submit};
 use crate::codec::{Elements, ElementsBuilder, Value};
 use crate::error::{Error, Result};
-use crate::job::{JobHandle, JobPlan, JobSpec};
+use crate::job::{JobHandle, JobOptions, JobPlan, JobSpec};
 use crate::result::{AsyncMapResult, AsyncResult};
 use crate::session::Session;
 use crate::worker::{self, Apply, BadEntry, Function, Namespace};
@@ -44,16 +45,50 @@ pub(super) enum Engines {
 pub struct DirectView<S: Shape> {
     pub(crate) session: Arc<Session>,
     engines: Engines,
+    options: JobOptions,
     shape: std::marker::PhantomData<S>,
 }
 
 impl<S: Shape> DirectView<S> {
     pub(crate) fn frozen(session: Arc<Session>, engines: Result<Vec<u32>>) -> Self {
-        Self { session, engines: Engines::Frozen(engines), shape: std::marker::PhantomData }
+        Self::new(session, Engines::Frozen(engines))
     }
 
     pub(crate) fn dynamic(session: Arc<Session>) -> Self {
-        Self { session, engines: Engines::Dynamic, shape: std::marker::PhantomData }
+        Self::new(session, Engines::Dynamic)
+    }
+
+    fn new(session: Arc<Session>, engines: Engines) -> Self {
+        Self { session, engines, options: JobOptions::default(), shape: std::marker::PhantomData }
+    }
+
+    /// As [`LoadBalancedView::label`](crate::LoadBalancedView::label).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// assert_eq!(client.direct_view(..).label("hello").apply(|| 5, ()).label(), "hello");
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.options.label = Some(label.into());
+        self
+    }
+
+    /// How long a function may run (of a map: for one item) before it is ended with its process, and so with all names that the engine
+    /// kept; what else waited for that process fails too. See [`LoadBalancedView::run_limit`](crate::LoadBalancedView::run_limit).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let careful = client.direct_view(..).run_limit(Duration::from_secs(20));
+    /// assert_eq!(careful.apply(|x: f64| x.sqrt(), (4.0,)).get()?, [2.0, 2.0]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn run_limit(mut self, limit: Duration) -> Self {
+        self.options.run_limit = Some(limit);
+        self
     }
 
     /// The ids of its engines.
@@ -277,7 +312,7 @@ impl<S: Shape> DirectView<S> {
         let spec = self.targets().and_then(|targets| {
             let (function, elements) = (worker::scatter::<V::Part>()?, values.parts(targets.len())?);
             let context = context(&name.to_owned())?;
-            Ok(JobSpec::new(function, elements, context, JobPlan::Direct { targets }))
+            Ok(self.job(function, elements, context, targets))
         });
         AsyncResult::new(submit(&self.session, spec), nothing)
     }
@@ -343,8 +378,13 @@ impl<S: Shape> DirectView<S> {
         items: impl IntoIterator<Item = A>,
         context: impl FnOnce() -> Result<Bytes>,
     ) -> Result<JobSpec> {
-        let plan = JobPlan::Direct { targets: self.targets()? };
-        Ok(JobSpec::new(function?, encoded(items)?, context()?, plan))
+        let targets = self.targets()?;
+        Ok(self.job(function?, encoded(items)?, context()?, targets))
+    }
+
+    fn job(&self, function: Function, elements: Elements, context: Bytes, targets: Vec<u32>) -> JobSpec {
+        let options = self.options.clone();
+        JobSpec { options, ..JobSpec::new(function, elements, context, JobPlan::Direct { targets }) }
     }
 
     pub(super) fn on_each<R: Value>(
@@ -363,7 +403,7 @@ impl<S: Shape> DirectView<S> {
     ) -> JobHandle {
         let spec = self.targets().and_then(|targets| {
             let (function, elements, context) = (function?, empty_elements(targets.len())?, context()?);
-            Ok(JobSpec::new(function, elements, context, JobPlan::Direct { targets }))
+            Ok(self.job(function, elements, context, targets))
         });
         submit(&self.session, spec)
     }

@@ -64,6 +64,7 @@ impl<'a> Call<'a> {
             self.shared.board.advance(self.work.chunks.first + u64::from(place));
             self.result.started_ns = now;
             for offset in 0..per_chunk {
+                self.shared.board.reach(offset as u32);
                 let range = slots.next_range();
                 let before = self.result.data.len();
                 let outcome = guard(|| element(self.namespace, range, &mut self.result.data));

@@ -1,5 +1,6 @@
 //! What the scheduler's actions send.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
@@ -27,7 +28,9 @@ impl Driver {
                     Recall { engine: engine.0, job: job.0, first_chunk: first, chunk_count: count, attempt };
                 self.send_node(node, ToNode::Recall(recall));
             }
-            Action::Failed { client, run, engine, failure } => self.fail(client, run, engine, &failure),
+            Action::Failed { client, run, offset, engine, failure } => {
+                self.fail(client, run, offset, engine, &failure)
+            }
             Action::AttemptLost { client, run, engine, message } => {
                 self.attempt_lost(client, run, engine, &message)
             }
@@ -79,36 +82,49 @@ impl Driver {
         let engine = report.engine();
         let message =
             format!("{} sent results that do not fit its chunks; its session was ended", self.name(engine));
-        let failed = Failed { kind: FailureKind::EngineLost, message, signal: None };
+        let failed = Failed { kind: FailureKind::EngineLost, message, signal: None, offset: None };
         self.chunk_failed(client, run, engine, failed);
         if let Some(node) = self.engines.get(&engine).map(|e| e.node) {
             self.end_node(node, Refused::malformed("results that do not fit their chunks"));
         }
     }
 
-    fn fail(&mut self, client: ClientId, run: Run, engine: EngineId, failure: &ChunkFailure) {
-        let (kind, message) = failures::explain(failure, &run.elements(), &self.name(engine));
+    fn fail(
+        &mut self,
+        client: ClientId,
+        run: Run,
+        offset: Option<u32>,
+        engine: EngineId,
+        failure: &ChunkFailure,
+    ) {
+        let (kind, message) = failures::explain(
+            failure,
+            offset.map_or_else(|| len(&run.elements()), |_| 1),
+            &self.name(engine),
+        );
         let signal = match failure {
             ChunkFailure::WorkerLost { loss, .. } => loss.signal,
             _ => None,
         };
-        self.chunk_failed(client, run, engine, Failed { kind, message, signal });
+        self.chunk_failed(client, run, engine, Failed { kind, message, signal, offset });
     }
 
     fn chunk_failed(&mut self, client: ClientId, run: Run, engine: EngineId, failed: Failed) {
-        let Failed { kind, message, signal } = failed;
+        let Failed { kind, message, signal, offset } = failed;
+        let elements = elements(&run, offset);
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let failed = ChunkFailed {
             job: job.number,
-            element_first: run.element_first,
-            elements: run.elements().end - run.element_first,
+            element_first: elements.start,
+            elements: len(&elements),
             kind: kind.into(),
             message,
             engine: engine.0,
             attempt: run.attempt,
             chunk: run.first,
             signal: signal.unwrap_or_default(),
+            partial: offset.is_some(),
         };
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
@@ -138,12 +154,11 @@ impl Driver {
             self.linger(PeerId::Node(id));
             self.on_node_load(id, load);
         }
-        let cancelled = outcome == Outcome::Cancelled;
         if let Some(client) = self.clients.get_mut(&client) {
-            client.forget_job(job.number, job.id, cancelled);
+            client.forget_job(job.number, job.id, outcome);
         }
         if !job.refused {
-            self.send_client(client, ToClient::Finished(JobFinished { job: job.number, cancelled }), 0);
+            self.send_client(client, ToClient::Finished(told(job.number, outcome)), 0);
         }
     }
 
@@ -170,8 +185,27 @@ impl Driver {
     }
 }
 
+/// How a job ended, as its client is told.
+pub(super) fn told(job: u64, outcome: Outcome) -> JobFinished {
+    JobFinished { job, cancelled: outcome == Outcome::Cancelled, expired: outcome == Outcome::Expired }
+}
+
+fn len(elements: &Range<u64>) -> u64 {
+    elements.end - elements.start
+}
+
+/// The elements of a chunk, or the one of them that is at an offset.
+fn elements(run: &Run, offset: Option<u32>) -> Range<u64> {
+    match offset {
+        None => run.elements(),
+        Some(offset) => run.element_first + u64::from(offset)..run.element_first + u64::from(offset) + 1,
+    }
+}
+
 /// Why a chunk has failed, as its client is told.
 struct Failed {
+    /// Of the only element that has, if it is one.
+    offset: Option<u32>,
     kind: FailureKind,
     message: String,
     /// The signal that ended the worker, if one did.

@@ -5,10 +5,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use phalanx_proto::ids::{ClientId, JobKey};
 use phalanx_proto::v1::client_event::Kind;
-use phalanx_proto::v1::{ClientEvent, ClientWelcome, JobAccepted, JobFinished, JobRefused, Refusal};
+use phalanx_proto::v1::{ClientEvent, ClientWelcome, JobAccepted, JobRefused, Refusal};
 use phalanx_scheduler::{Chunking, Input, Plan, Reject};
 
 use super::Driver;
+use super::actions::told;
 use super::job::Job;
 use super::roster::Client;
 use crate::outbox::{Load, Outbox, PeerId};
@@ -73,9 +74,9 @@ impl Driver {
             client.send(Kind::Accepted(JobAccepted { job: number }), 0);
             return;
         }
-        if let Some(cancelled) = client.ended(job_id) {
+        if let Some(outcome) = client.ended(job_id) {
             client.send(Kind::Accepted(JobAccepted { job: number }), 0);
-            client.send(Kind::Finished(JobFinished { job: number, cancelled }), 0);
+            client.send(Kind::Finished(told(number, outcome)), 0);
             return;
         }
         if client.jobs.contains_key(&number) {

@@ -1,12 +1,11 @@
 //! What a chunk's failure is called, and what to do about it.
 
-use std::ops::Range;
-
 use phalanx_proto::v1::FailureKind;
 use phalanx_scheduler::{ChunkFailure, LossKind};
 
-/// The kind and the message for the person at the client, about a chunk of these elements. `engine` names it, with its host.
-pub(super) fn explain(failure: &ChunkFailure, elements: &Range<u64>, engine: &str) -> (FailureKind, String) {
+/// The kind and the message for the person at the client, about so many elements. `engine` names it, with its host. Elements are
+/// not named: what their numbers are to the person only the client knows, which may have sent a part of a longer run.
+pub(super) fn explain(failure: &ChunkFailure, elements: u64, engine: &str) -> (FailureKind, String) {
     match failure {
         ChunkFailure::EngineLost { reason } => (
             FailureKind::EngineLost,
@@ -30,16 +29,26 @@ pub(super) fn explain(failure: &ChunkFailure, elements: &Range<u64>, engine: &st
             };
             (kind, text)
         }
+        ChunkFailure::Overran { message } => {
+            let which = match elements {
+                1 => "it".to_owned(),
+                n => format!("one of the {n} elements of its chunk"),
+            };
+            let text = format!(
+                "{which} {message} on {engine}; allow more with run_limit, or run it on the client to find out why it takes so long"
+            );
+            (FailureKind::RunLimit, text)
+        }
         ChunkFailure::Quarantined { engines, message } => {
             let held: Vec<String> = engines.iter().map(ToString::to_string).collect();
             (
                 FailureKind::Quarantined,
                 format!(
-                    "{} ended the process that ran it {} times, on engines {}, and will not be tried again; the last time: {message}; {}",
-                    named(elements),
+                    "{} ended the process that ran it {} times, on engines {}, and is not tried again in this job; the last time: {message}; {}",
+                    if elements == 1 { "it".to_owned() } else { format!("its chunk of {elements} elements") },
                     engines.len(),
                     held.join(", "),
-                    if elements.end - elements.start > 1 {
+                    if elements > 1 {
                         "one of them is enough to end all: map them again with chunks of 1 to learn which"
                     } else {
                         "run it alone on the client to find out why"
@@ -50,14 +59,6 @@ pub(super) fn explain(failure: &ChunkFailure, elements: &Range<u64>, engine: &st
         ChunkFailure::CannotStart { message } => {
             (FailureKind::Program, format!("the program does not run on {engine}: {message}"))
         }
-    }
-}
-
-/// What ran, so that "… that ran it" or "… them" can follow.
-fn named(elements: &Range<u64>) -> String {
-    match elements.end - elements.start {
-        1 => format!("element {}", elements.start),
-        _ => format!("a chunk, elements {} to {},", elements.start, elements.end - 1),
     }
 }
 
@@ -96,10 +97,15 @@ mod tests {
                 FailureKind::Quarantined,
                 "2 times, on engines 1, 4",
             ),
+            (
+                ChunkFailure::Overran { message: "ran for 2 s".into() },
+                FailureKind::RunLimit,
+                "one of the 18 elements of its chunk ran for 2 s on engine 3",
+            ),
             (ChunkFailure::CannotStart { message: "no libm".into() }, FailureKind::Program, "no libm"),
         ];
         for (failure, kind, part) in all {
-            let (found, text) = explain(&failure, &(4..22), "engine 3 on node7");
+            let (found, text) = explain(&failure, 18, "engine 3 on node7");
             assert_eq!(found, kind);
             assert!(text.contains(part), "{text}");
         }
@@ -108,9 +114,9 @@ mod tests {
     #[test]
     fn what_was_given_up_is_named_and_so_is_how_to_find_the_culprit() {
         let failure = ChunkFailure::Quarantined { engines: vec![EngineId(1)], message: "killed".into() };
-        let many = explain(&failure, &(4..22), "engine 3").1;
-        assert!(many.contains("elements 4 to 21") && many.contains("chunks of 1"), "{many}");
-        let one = explain(&failure, &(13..14), "engine 3").1;
-        assert!(one.starts_with("element 13 ended") && one.contains("run it alone"), "{one}");
+        let many = explain(&failure, 18, "engine 3").1;
+        assert!(many.contains("its chunk of 18 elements") && many.contains("chunks of 1"), "{many}");
+        let one = explain(&failure, 1, "engine 3").1;
+        assert!(one.starts_with("it ended") && one.contains("run it alone"), "{one}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::iter;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use phalanx_proto::ids::{ClientId, JobId, JobKey, NodeId, ProgramKey};
@@ -29,6 +29,7 @@ pub(super) struct Job {
     context: Rope,
     context_bytes: u64,
     own_worker: bool,
+    run_limit: Option<Duration>,
     /// Elements that the scheduler was told of.
     pub(super) supplied: u64,
     /// Nodes that know the job.
@@ -70,13 +71,19 @@ impl Job {
             context: Rope::default(),
             context_bytes: wanted.context_bytes,
             own_worker: wanted.own_worker,
+            run_limit: wanted.run_limit,
             supplied: 0,
             opened: HashSet::new(),
             only: HashMap::new(),
             refused: false,
             bytes: 0,
         };
-        let spec = JobSpec { program, elements: wanted.elements, plan: wanted.plan, retries: wanted.retries };
+        let spec = JobSpec {
+            retries: wanted.retries,
+            priority: wanted.priority,
+            queue_limit: wanted.queue_limit,
+            ..JobSpec::new(program, wanted.elements, wanted.plan)
+        };
         (job, spec)
     }
 
@@ -120,8 +127,14 @@ impl Job {
             client_pid: origin.pid,
             context: last,
             own_worker: self.own_worker,
+            run_limit_ns: nanoseconds(self.run_limit),
         };
         commands.push((NodeCommand { kind: Some(Kind::Open(open)) }, bytes));
         commands
     }
+}
+
+/// A limit on the wire: 0 is none.
+fn nanoseconds(limit: Option<Duration>) -> u64 {
+    limit.map_or(0, |limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
 }

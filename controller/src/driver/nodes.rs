@@ -9,7 +9,7 @@ use phalanx_proto::ids::{EngineId, NodeId};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{NodeCommand, Refusal, ReportPart};
-use phalanx_scheduler::{Input, Loss, Reject};
+use phalanx_scheduler::{Input, Loss, Reject, RunningChunk};
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -106,13 +106,7 @@ impl Driver {
         self.reporting = None;
     }
 
-    fn on_worker_lost(
-        &mut self,
-        id: NodeId,
-        engine: EngineId,
-        loss: Loss,
-        running: Option<(JobKey, u64, u32)>,
-    ) {
+    fn on_worker_lost(&mut self, id: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk>) {
         // Counted whether or not the scheduler agrees: what matters is what the engine has said, in order.
         if let Some(known) = self.engines.get_mut(&engine).filter(|e| e.node == id) {
             known.epoch += 1;

@@ -9,6 +9,7 @@ use phalanx_proto::ids::{EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Program};
+use phalanx_scheduler::Outcome;
 
 use crate::outbox::{Load, Outbox};
 use crate::parse::PeerInfo;
@@ -27,8 +28,8 @@ pub(super) struct Client {
     /// Its jobs by its own numbers.
     pub(super) jobs: HashMap<u64, JobKey>,
     pub(super) ids: HashMap<JobId, JobKey>,
-    /// Jobs that have ended, and whether they were cancelled; the oldest are forgotten first.
-    ended: HashMap<JobId, bool>,
+    /// Jobs that have ended, and how; the oldest are forgotten first.
+    ended: HashMap<JobId, Outcome>,
     ended_order: VecDeque<JobId>,
 }
 
@@ -65,7 +66,7 @@ impl Client {
         &self.outbox
     }
 
-    pub(super) fn forget_job(&mut self, number: u64, id: JobId, cancelled: bool) {
+    pub(super) fn forget_job(&mut self, number: u64, id: JobId, outcome: Outcome) {
         self.jobs.remove(&number);
         self.ids.remove(&id);
         if self.ended_order.len() == ENDED_MAX
@@ -73,12 +74,12 @@ impl Client {
         {
             self.ended.remove(&oldest);
         }
-        self.ended.insert(id, cancelled);
+        self.ended.insert(id, outcome);
         self.ended_order.push_back(id);
     }
 
-    /// Whether a job has ended, and if so whether it was cancelled.
-    pub(super) fn ended(&self, id: JobId) -> Option<bool> {
+    /// How a job has ended, if it has.
+    pub(super) fn ended(&self, id: JobId) -> Option<Outcome> {
         self.ended.get(&id).copied()
     }
 }

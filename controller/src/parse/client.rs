@@ -1,6 +1,7 @@
 //! What clients say.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use phalanx_proto::ids::{EngineId, JobId};
@@ -42,6 +43,11 @@ pub(crate) struct Submission {
     pub(crate) stride: u32,
     pub(crate) varying: bool,
     pub(crate) retries: u32,
+    pub(crate) priority: i32,
+    /// How long one of its elements may run.
+    pub(crate) run_limit: Option<Duration>,
+    /// How long it may wait until something of it is assigned.
+    pub(crate) queue_limit: Option<Duration>,
     pub(crate) context_bytes: u64,
     /// It has processes of its own.
     pub(crate) own_worker: bool,
@@ -92,10 +98,17 @@ fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
         stride: submit.stride,
         varying: submit.varying,
         retries: submit.retries,
+        priority: submit.priority,
+        run_limit: limit(submit.run_limit_ns),
+        queue_limit: limit(submit.queue_limit_ns),
         context_bytes: submit.context_len,
         own_worker: submit.own_worker,
         plan,
     })
+}
+
+fn limit(ns: u64) -> Option<Duration> {
+    (ns > 0).then(|| Duration::from_nanos(ns))
 }
 
 fn parse_balanced(plan: &BalancedPlan, elements: u64) -> Result<Plan, Refused> {

@@ -6,7 +6,7 @@ use phalanx_proto::ids::{EngineId, JobKey};
 use phalanx_proto::limits::{NODE_ENGINES_MAX, RUN_CHUNKS_MAX, TEXT_BYTES_MAX, clip};
 use phalanx_proto::v1::node_message::Kind;
 use phalanx_proto::v1::{NodeMessage, ReportPart, Returned, WorkerLossKind, WorkerLost};
-use phalanx_scheduler::{Loss, LossKind};
+use phalanx_scheduler::{Loss, LossKind, RunningChunk};
 
 use super::{NodeReport, PeerInfo, Refused, demand};
 
@@ -24,7 +24,7 @@ pub(crate) enum NodeSaid {
     Report(Box<NodeReport>),
     Part(ReportPart),
     Returned { engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
-    WorkerLost { engine: EngineId, loss: Loss, running: Option<(JobKey, u64, u32)> },
+    WorkerLost { engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     Draining,
 }
 
@@ -79,10 +79,16 @@ fn parse_worker_lost(lost: WorkerLost) -> NodeSaid {
     let kind = match lost.kind() {
         WorkerLossKind::CannotStart => LossKind::CannotStart,
         WorkerLossKind::Stopped => LossKind::Stopped,
+        WorkerLossKind::Overran => LossKind::Overran,
         WorkerLossKind::Died | WorkerLossKind::Unspecified => LossKind::Died,
     };
     let message: Arc<str> = clip(&lost.message, TEXT_BYTES_MAX).into();
     let signal = (lost.signal > 0).then_some(lost.signal);
-    let running = lost.was_running.then_some((JobKey(lost.job), lost.chunk, lost.attempt));
+    let running = lost.was_running.then_some(RunningChunk {
+        job: JobKey(lost.job),
+        chunk: lost.chunk,
+        attempt: lost.attempt,
+        place: Some(lost.place),
+    });
     NodeSaid::WorkerLost { engine: EngineId(lost.engine), loss: Loss { kind, message, signal }, running }
 }

@@ -8,6 +8,7 @@ use phalanx_proto::v1::WorkerLossKind;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::life::Life;
+use super::run_limits::RunLimits;
 use crate::board::{Board, Running};
 use crate::config::NodeConfig;
 use crate::outbound::Outbound;
@@ -90,6 +91,7 @@ pub(crate) struct Worker {
     open: Arc<AtomicU64>,
     board: Arc<OnceLock<Board>>,
     kill: Arc<Notify>,
+    pub(crate) run_limits: Arc<RunLimits>,
 }
 
 impl Worker {
@@ -99,6 +101,7 @@ impl Worker {
         let (frames, inbox) = mpsc::channel(FRAMES_MAX);
         let (tell, gone) = oneshot::channel();
         let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
+        let run_limits = Arc::new(RunLimits::default());
         let life = Life {
             ctx: ctx.clone(),
             engine,
@@ -108,6 +111,7 @@ impl Worker {
             open: Arc::default(),
             board: Arc::clone(&board),
             kill: Arc::clone(&kill),
+            run_limits: Arc::clone(&run_limits),
         };
         let (purpose, open) = (Purpose { hash: origin.hash, own }, Arc::clone(&life.open));
         tokio::spawn(async move {
@@ -117,7 +121,7 @@ impl Worker {
             // When nobody listens the session is over, and so is its interest.
             let _ = events.send(Event::Ended { engine, generation, ended }).await;
         });
-        Self { purpose, generation, frames: Some(frames), gone: Some(gone), open, board, kill }
+        Self { purpose, generation, frames: Some(frames), gone: Some(gone), open, board, kill, run_limits }
     }
 
     /// Passes a frame on, waiting while too many wait.

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::handle::{Ended, Gone, Predecessor, WorkerContext};
 use super::process::Process;
+use super::run_limits::RunLimits;
 use super::spawn;
 use crate::board::{Board, Running};
 use crate::config::Workers;
@@ -37,6 +38,7 @@ pub(super) struct Life {
     pub(super) open: Arc<AtomicU64>,
     pub(super) board: Arc<OnceLock<Board>>,
     pub(super) kill: Arc<Notify>,
+    pub(super) run_limits: Arc<RunLimits>,
 }
 
 impl Life {
@@ -77,6 +79,12 @@ impl Life {
                 process.kill().await;
                 let stopped = ended(WorkerLossKind::Stopped, "it was stopped, for its job was cancelled");
                 Ended { running, ..stopped }
+            }
+            Ok(Served::Overran(running, limit)) => {
+                process.kill().await;
+                let message =
+                    format!("ran for longer than its run limit of {limit:?} and was ended with its process");
+                Ended { running: Some(running), ..ended(WorkerLossKind::Overran, message) }
             }
             Err(fault) => {
                 process.kill().await;
@@ -145,6 +153,7 @@ impl Life {
             served = self.pass_to_controller(from, decoder) => served,
             served = self.pass_to_worker(to, inbox) => Ok(served),
             () = self.kill.notified() => Ok(Served::Killed),
+            (running, limit) = self.run_limits.overrun(&self.board) => Ok(Served::Overran(running, limit)),
         }
     }
 
@@ -267,6 +276,8 @@ enum Served {
     Dismissed,
     /// The engine wants it ended at once.
     Killed,
+    /// An element ran for longer than it may.
+    Overran(Running, Duration),
 }
 
 struct Fault {

@@ -3,6 +3,7 @@
 mod handle;
 mod life;
 mod process;
+mod run_limits;
 mod spawn;
 
 use std::os::unix::net::UnixStream;

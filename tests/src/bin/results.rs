@@ -47,7 +47,7 @@ struct Expected<'a, A, R> {
     completed_ns: Vec<u64>,
     chunk_sizes: Vec<u64>,
     job: String,
-    label: &'static str,
+    label: String,
     wall_seconds: f64,
 }
 
@@ -102,7 +102,7 @@ fn save_with<A, R>(
             .collect(),
         values: results.into_iter().map(Result::ok).collect(),
         job: out.id(),
-        label: out.label(),
+        label: out.label().to_owned(),
         wall_seconds: out.wall_time().as_secs_f64(),
     };
     let json = serde_json::to_vec(&expected).expect("these have a JSON form");
