@@ -142,6 +142,7 @@ fn record(run: &RunResult, records: &mut [ElementRecord]) {
             started_ns,
             completed_ns,
             chunk: run.first_chunk + u64::from(chunk),
+            ran_with: run.ran_together(),
         };
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const MESSAGE_CHARS_MAX: usize = 2000;
 /// });
 /// assert_eq!(end, Err(CommError::Remote { rank: 2, message: "no such file".into() }));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
 #[non_exhaustive]
 pub enum CommError {
     /// An argument makes no sense on any number of ranks, or not on this one.
@@ -181,6 +181,13 @@ pub enum CommError {
     /// The operation is over and done: the program called after its own end.
     #[error("the communicator was finished before")]
     Finished,
+}
+
+/// For people, as in every error: `main` prints what it returns in this way.
+impl std::fmt::Debug for CommError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl CommError {

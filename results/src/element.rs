@@ -9,12 +9,14 @@ pub struct ElementRecord {
     pub engine: u32,
     /// Which try this was.
     pub attempt: u32,
-    /// When it started, in nanoseconds since 1970 (UTC) by the engine's clock; 0 if it never did.
+    /// When its chunk started, in nanoseconds since 1970 (UTC) by the engine's clock; 0 if it never did.
     pub started_ns: u64,
-    /// When it completed, in nanoseconds since 1970 (UTC) by the engine's clock; 0 if it never did.
+    /// When its chunk completed, in nanoseconds since 1970 (UTC) by the engine's clock; 0 if it never did.
     pub completed_ns: u64,
     /// The chunk it was part of.
     pub chunk: u64,
+    /// How many elements of that chunk ran together, between those two times; 0 counts as 1.
+    pub ran_with: u32,
 }
 
 /// How one element ended.
@@ -47,13 +49,14 @@ pub(crate) enum Status {
 }
 
 impl ElementRecord {
-    /// How long the element took; NaN if it did not start or not complete. A clock that was set back
-    /// while it ran shows as a negative time.
+    /// How long the element took: its share of its chunk's time, for elements are not timed one by one. NaN if it did not start or
+    /// not complete. A clock that was set back while it ran shows as a negative time.
     pub fn seconds(&self) -> f64 {
         if self.started_ns == 0 || self.completed_ns == 0 {
             return f64::NAN;
         }
-        (i128::from(self.completed_ns) - i128::from(self.started_ns)) as f64 / 1e9
+        let chunk_ns = i128::from(self.completed_ns) - i128::from(self.started_ns);
+        chunk_ns as f64 / 1e9 / f64::from(self.ran_with.max(1))
     }
 }
 
@@ -76,6 +79,7 @@ mod tests {
         let record =
             ElementRecord { started_ns: 1_500_000_000, completed_ns: 2_000_000_000, ..Default::default() };
         assert_eq!(record.seconds(), 0.5);
+        assert_eq!(ElementRecord { ran_with: 5, ..record }.seconds(), 0.1);
         assert!(ElementRecord { completed_ns: 0, ..record }.seconds().is_nan());
         assert_eq!(ElementRecord { started_ns: 2_500_000_000, ..record }.seconds(), -0.5);
     }

@@ -19,6 +19,7 @@ pub(crate) fn write<'e, V: 'e>(
     storage.fixed(group, "chunk", &dims, &records().map(|r| r.chunk).collect::<Vec<_>>())?;
     storage.fixed(group, "started_ns", &dims, &records().map(|r| r.started_ns).collect::<Vec<_>>())?;
     storage.fixed(group, "completed_ns", &dims, &records().map(|r| r.completed_ns).collect::<Vec<_>>())?;
+    storage.fixed(group, "ran_with", &dims, &records().map(|r| r.ran_with).collect::<Vec<_>>())?;
     storage.fixed(group, "seconds", &dims, &records().map(|r| r.seconds()).collect::<Vec<_>>())?;
     let status: Vec<_> = rows.clone().map(|(_, outcome)| outcome.status()).collect();
     storage.fixed(group, "status", &dims, &status)?;

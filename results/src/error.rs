@@ -31,7 +31,7 @@ pub enum SaveError {
     /// The disk, the quota or the allowed file size is exhausted.
     #[error(
         "no room to save {path} ({reason}): free some space{available}, or save to another disk; \
-         nothing that is in memory is lost by this", path = path.display()
+         what is in memory stays there as long as the program runs", path = path.display()
     )]
     NoSpace {
         /// The file that was to be written.
@@ -40,6 +40,12 @@ pub enum SaveError {
         reason: String,
         /// How much room was left when it failed, as part of the message; empty if unknown.
         available: String,
+    },
+    /// The file system takes no files from anybody.
+    #[error("{path} cannot be written: its file system is mounted read-only; choose another directory", path = path.display())]
+    ReadOnly {
+        /// The file that was to be written.
+        path: PathBuf,
     },
     /// The user may not write there.
     #[error(
@@ -126,9 +132,8 @@ impl SaveError {
         let (path, at) = (path.to_owned(), at.to_owned());
         match source.kind() {
             io::ErrorKind::AlreadyExists => Self::AlreadyExists { path },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::PermissionDenied { path, at }
-            }
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied { path, at },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
             io::ErrorKind::NotADirectory => Self::NotADirectory { path, at },
             kind if is_no_space(kind) => Self::no_space(&path, &source.to_string()),
             _ => Self::Io { action, path: at, source },
@@ -166,7 +171,7 @@ mod tests {
         for (code, remedy) in [
             (13, "choose a directory you may write to"),
             (28, "free some space"),
-            (30, "choose a directory you may write to"),
+            (30, "choose another directory"),
             (122, "free some space"),
             (27, "free some space"),
         ] {

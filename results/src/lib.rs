@@ -34,8 +34,9 @@
 //! | `/parameters` | the parameters, as below, one row per element; if they were given |
 //! | `/context` | the shared context, as below but without the first axis; if it was given |
 //! | `/elements/engine`, `attempt`, `chunk` | which engine ran the element, in which try, in which chunk |
-//! | `/elements/started_ns`, `completed_ns` | nanoseconds since 1970 (UTC) by the engine's clock; 0: it did not |
-//! | `/elements/seconds` | completed − started; NaN if either is missing |
+//! | `/elements/started_ns`, `completed_ns` | of the element's chunk, nanoseconds since 1970 (UTC) by the engine's clock; 0: it did not |
+//! | `/elements/ran_with` | how many elements of the chunk ran between these two times |
+//! | `/elements/seconds` | (completed − started) / ran_with; NaN if a time is missing |
 //! | `/elements/status` | an enumeration: `ok` = 0, `failed` = 1, `missing` = 2 |
 //! | `/elements/error_kind`, `error` | what kind of error and its message; empty for others |
 //! | `/chunks/size` | the number of elements of each chunk |
@@ -51,7 +52,7 @@
 //! | `/` (attributes) | also `complete` (every element has a value), `shared` (a hash of what all elements share), `shared_parameters` (that in JSON, unless it is long), `values_type` |
 //! | `/parameters` | a row for every element, in their order, from the start |
 //! | `/values`, `/elements/…` | a row for every element that was run; `/elements/element` says which, `/elements/session` in which session |
-//! | `/sessions/job`, `submitted_ns`, `received_ns` | each time that the run was started |
+//! | `/sessions/job`, `program`, `submitted_ns`, `received_ns` | each time that the run was started |
 //! | `/engines/session`, `id`, `host` | the engines, by session |
 //! | `/run/identity`, `/run/encoded` | a hash of each element's parameters, and each value as it arrived: what it takes to go on |
 //!
@@ -101,6 +102,7 @@ mod driver;
 mod element;
 mod element_table;
 mod error;
+mod journal;
 mod json;
 mod layout;
 mod lengths;

@@ -19,8 +19,9 @@ use crate::column::Column;
 use crate::disk::Disk;
 use crate::driver;
 use crate::error::SaveError;
+use crate::journal::Journal;
 use crate::result_file::{FORMAT_VERSION, SaveOptions, fill};
-use crate::row::Recorded;
+use crate::row::{Recorded, Row};
 use crate::run_header::{RunHeader, RunProgress};
 use crate::run_lock::RunLock;
 use crate::run_tables::{Given, Refused, Tables};
@@ -42,6 +43,7 @@ pub struct RunFile {
     identity: Given,
     parameters: Given,
     tables: Tables,
+    journal: Journal,
     _lock: RunLock,
 }
 
@@ -84,9 +86,12 @@ impl RunFile {
             parameters: Given::new(column, parameters.len()),
             header,
             tables: Tables::new(),
+            journal: Journal::default(),
             _lock: lock,
         };
         run.write_anew(staging, progress, rows, false)?;
+        // From here on what the journal held before is in the file.
+        run.journal = Journal::create(path, &run.header);
         Ok(run)
     }
 
@@ -102,6 +107,22 @@ impl RunFile {
         &self.path
     }
 
+    /// Keeps rows safe that are not in the file yet, which is much cheaper than to bring them there: when the run goes on, they are found.
+    /// `host` is that of a row's engine. Where it fails, they are safe when they are in the file.
+    pub fn note<R: Recorded>(&mut self, rows: &[R], host: impl Fn(&Row<'_>) -> String) {
+        for row in rows {
+            let row = row.row();
+            self.journal.add(&row, &host(&row));
+        }
+        self.journal.write();
+    }
+
+    /// Bytes of rows that were noted and are not in the file yet.
+    #[must_use]
+    pub fn noted_bytes(&self) -> u64 {
+        self.journal.bytes()
+    }
+
     /// Brings rows to the file: `rows` are all of them, those that are in the file first and unchanged.
     ///
     /// # Errors
@@ -112,10 +133,15 @@ impl RunFile {
             match self.write(self.length, self.file.try_clone(), progress, rows, false) {
                 Err(Trouble::Conflict) => {}
                 Err(Trouble::Save(error)) => return Err(error),
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.journal.clear();
+                    return Ok(());
+                }
             }
         }
-        self.write_anew(Staging::create(&self.path, true)?, progress, rows, false)
+        self.write_anew(Staging::create(&self.path, true)?, progress, rows, false)?;
+        self.journal.clear();
+        Ok(())
     }
 
     /// Writes the whole file anew, with the rows in the order given. `complete` says that no element is missing.
@@ -128,7 +154,9 @@ impl RunFile {
         rows: &[R],
         complete: bool,
     ) -> Result<(), SaveError> {
-        self.write_anew(Staging::create(&self.path, true)?, progress, rows, complete)
+        self.write_anew(Staging::create(&self.path, true)?, progress, rows, complete)?;
+        self.journal.remove();
+        Ok(())
     }
 
     /// Writes everything to a new file, which then takes the old one's place.

@@ -13,6 +13,8 @@ pub struct RunHeader {
     pub label: String,
     /// The hash of the program it is part of, in hexadecimal.
     pub program: String,
+    /// Where in that program it is: what tells closures of one function apart, which have one name.
+    pub entry: i64,
     /// The hash of what all elements share, in hexadecimal.
     pub shared: String,
     /// What all elements share, in JSON, for people; empty if there is nothing or too much of it.
@@ -35,6 +37,8 @@ pub struct RunProgress {
 pub struct RunSession {
     /// The id of its job.
     pub job: String,
+    /// The hash of the program that it ran, in hexadecimal: runs may go on with another one.
+    pub program: String,
     /// When it was submitted, in nanoseconds since 1970 (UTC) by the client's clock.
     pub submitted_ns: u64,
     /// When its last result so far was received, by the same clock; 0 if there is none.
@@ -45,6 +49,7 @@ impl RunHeader {
     pub(crate) fn write(&self, root: &Group) -> hdf5::Result<()> {
         text_attribute(root, "label", &self.label)?;
         text_attribute(root, "program", &self.program)?;
+        attribute(root, "entry", &self.entry)?;
         text_attribute(root, "shared", &self.shared)?;
         text_attribute(root, "shared_parameters", &self.parameters)?;
         attribute(root, "elements", &(self.elements.len() as u64))
@@ -69,6 +74,7 @@ impl RunProgress {
         attribute(root, "wall_seconds", &self.wall_seconds())?;
         let (group, dims) = (root.create_group("sessions")?, [self.sessions.len()]);
         storage.texts(&group, "job", &dims, |session| &self.sessions[session].job)?;
+        storage.texts(&group, "program", &dims, |session| &self.sessions[session].program)?;
         storage.fixed(&group, "submitted_ns", &dims, &each().map(|s| s.submitted_ns).collect::<Vec<_>>())?;
         storage.fixed(&group, "received_ns", &dims, &each().map(|s| s.received_ns).collect::<Vec<_>>())?;
         let (group, dims) = (root.create_group("engines")?, [self.hosts.len()]);

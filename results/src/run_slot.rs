@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::SaveError;
+use crate::journal;
 use crate::open_error::OpenError;
 use crate::result_file::SaveOptions;
 use crate::row::Recorded;
@@ -32,12 +33,19 @@ impl RunSlot {
         Ok(Self { lock: RunLock::take(path)?, path: path.to_owned() })
     }
 
-    /// The run that is there, if there is a file.
+    /// The run that is there, if there is a file, with what a session that was killed had not brought to it yet.
     ///
     /// # Errors
     /// An [`OpenError`]: the file is something else, or damaged.
     pub fn stored(&self) -> Result<Option<StoredRun>, OpenError> {
-        if self.path.exists() { StoredRun::read(&self.path).map(Some) } else { Ok(None) }
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let mut stored = StoredRun::read(&self.path)?;
+        let noted = journal::read(&self.path, &stored.header)
+            .map_err(|source| OpenError::Io { path: self.path.clone(), source })?;
+        stored.add(noted);
+        Ok(Some(stored))
     }
 
     /// Makes the file, with the elements' parameters and the rows that are known already; with `overwrite` in place of one of

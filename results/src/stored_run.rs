@@ -1,8 +1,10 @@
 //! What a run's file holds, read back so that the run can go on.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::element::{ElementRecord, Status};
+use crate::journal::Entry;
 use crate::open_error::OpenError;
 use crate::open_file::OpenFile;
 use crate::run_header::{RunHeader, RunProgress, RunSession};
@@ -59,6 +61,42 @@ impl StoredRun {
     }
 }
 
+impl StoredRun {
+    /// Adds what a journal holds beyond the file: of an element that the file has of an earlier session, too.
+    pub(crate) fn add(&mut self, noted: Vec<Entry>) {
+        let mut places: HashMap<u64, usize> =
+            self.rows.iter().enumerate().map(|(i, row)| (row.element, i)).collect();
+        // The last session may have ended before the file knew of it.
+        let sessions = self.progress.sessions.len() + 1;
+        for Entry { row, host } in noted.into_iter().filter(|entry| (entry.row.session as usize) < sessions) {
+            let submitted_ns = row.record.started_ns;
+            let program = &self.header.program;
+            let unknown = || RunSession {
+                job: String::new(),
+                program: program.clone(),
+                submitted_ns,
+                received_ns: submitted_ns,
+            };
+            if row.session as usize == self.progress.sessions.len() {
+                self.progress.sessions.push(unknown());
+            }
+            let session = &mut self.progress.sessions[row.session as usize];
+            session.received_ns = session.received_ns.max(row.record.completed_ns);
+            if !host.is_empty() {
+                self.progress.hosts.entry((row.session, row.record.engine)).or_insert(host);
+            }
+            match places.get(&row.element) {
+                Some(&at) if self.rows[at].session < row.session => self.rows[at] = row,
+                Some(_) => {}
+                None => {
+                    places.insert(row.element, self.rows.len());
+                    self.rows.push(row);
+                }
+            }
+        }
+    }
+}
+
 /// The numbers of one dataset of a file of results.
 ///
 /// # Errors
@@ -72,6 +110,7 @@ fn read_header(file: &OpenFile<'_>) -> Result<RunHeader, OpenError> {
     Ok(RunHeader {
         label: file.text("label")?,
         program: file.text("program")?,
+        entry: file.number("entry")?,
         shared: file.text("shared")?,
         parameters: file.text("shared_parameters")?,
         elements: file.values("run/identity", usize::try_from(elements).ok())?,
@@ -80,11 +119,17 @@ fn read_header(file: &OpenFile<'_>) -> Result<RunHeader, OpenError> {
 
 pub(crate) fn read_progress(file: &OpenFile<'_>) -> Result<RunProgress, OpenError> {
     let jobs = file.texts("sessions/job", None)?;
+    let programs = file.texts("sessions/program", Some(jobs.len()))?;
     let submitted: Vec<u64> = file.values("sessions/submitted_ns", Some(jobs.len()))?;
     let received: Vec<u64> = file.values("sessions/received_ns", Some(jobs.len()))?;
     let times = submitted.into_iter().zip(received);
-    let session = |(job, (submitted_ns, received_ns))| RunSession { job, submitted_ns, received_ns };
-    let sessions = jobs.into_iter().zip(times).map(session).collect();
+    let session = |((job, program), (submitted_ns, received_ns))| RunSession {
+        job,
+        program,
+        submitted_ns,
+        received_ns,
+    };
+    let sessions = jobs.into_iter().zip(programs).zip(times).map(session).collect();
     let ids: Vec<u32> = file.values("engines/id", None)?;
     let numbers: Vec<u32> = file.values("engines/session", Some(ids.len()))?;
     let hosts = file.texts("engines/host", Some(ids.len()))?;
@@ -123,13 +168,15 @@ pub(crate) fn read_records(file: &OpenFile<'_>, rows: usize) -> Result<Vec<Eleme
     let chunks: Vec<u64> = file.values("elements/chunk", rows)?;
     let started: Vec<u64> = file.values("elements/started_ns", rows)?;
     let completed: Vec<u64> = file.values("elements/completed_ns", rows)?;
-    let numbers = engines.into_iter().zip(attempts).zip(chunks);
-    let record = |(((engine, attempt), chunk), (started_ns, completed_ns))| ElementRecord {
+    let ran_with: Vec<u32> = file.values("elements/ran_with", rows)?;
+    let numbers = engines.into_iter().zip(attempts).zip(chunks.into_iter().zip(ran_with));
+    let record = |(((engine, attempt), (chunk, ran_with)), (started_ns, completed_ns))| ElementRecord {
         engine,
         attempt,
         started_ns,
         completed_ns,
         chunk,
+        ran_with,
     };
     Ok(numbers.zip(started.into_iter().zip(completed)).map(record).collect())
 }

@@ -84,6 +84,11 @@ impl RunResult {
         }
     }
 
+    /// How many elements of each chunk were run.
+    pub(crate) fn ran_together(&self) -> u32 {
+        if self.only.is_empty() { self.chunk_len } else { self.only.len() as u32 }
+    }
+
     /// All elements from the first to the last, run or not.
     pub(crate) fn elements(&self) -> Range<u64> {
         self.element_first..self.element_first + u64::from(self.chunk_len) * u64::from(self.chunk_count)

@@ -18,6 +18,12 @@ pub(crate) fn differences(
     let mut found = Vec::new();
     if stored.label != now.label {
         found.push(format!("the function was `{}` and is now `{}`", stored.label, now.label));
+    } else if stored.program == now.program && stored.entry != now.entry {
+        // Closures of one function have one name.
+        let name = &now.label;
+        found.push(format!(
+            "the function was another one of the same name, `{name}`, in another place of the program"
+        ));
     } else if stored.program != now.program && !any_program {
         let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
         let (was, is) = (short(&stored.program), short(&now.program));
@@ -107,6 +113,7 @@ mod tests {
         RunHeader {
             label: "sweep::simulate".into(),
             program: "0123456789abcdef".into(),
+            entry: 64,
             shared: "a".into(),
             parameters: r#"{"steps":100,"lattice":{"side":8,"beta":[0.1,0.2]}}"#.into(),
             elements: vec![1, 2, 3, 4, 5, 6, 7],
@@ -115,6 +122,19 @@ mod tests {
 
     fn found(now: &RunHeader) -> Vec<String> {
         differences(&header(), now, false, |i| format!("{i}.5"))
+    }
+
+    #[test]
+    fn functions_of_one_name_are_told_apart_by_their_place() {
+        let other = RunHeader { entry: 65, ..header() };
+        assert!(
+            found(&other)[0].contains("another one of the same name, `sweep::simulate`"),
+            "{:?}",
+            found(&other)
+        );
+        // In another program everything has another place.
+        let other = RunHeader { program: "f".into(), ..other };
+        assert!(differences(&header(), &other, true, |i| i.to_string()).is_empty());
     }
 
     #[test]

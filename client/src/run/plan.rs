@@ -74,10 +74,16 @@ impl<A: Value> Plan<A> {
         }
         // The file comes first: a run that cannot be recorded does not start.
         let options = SaveOptions { overwrite: true, ..self.options };
+        let program = header.program.clone();
         let file = slot.create(header, &self.items, &progress, &rows, &options).map_err(not_saved)?;
         let job = session.submit(spec);
         let id = job.id.to_string();
-        progress.sessions.push(RunSession { job: id, submitted_ns: job.submitted_ns, received_ns: 0 });
+        progress.sessions.push(RunSession {
+            job: id,
+            program,
+            submitted_ns: job.submitted_ns,
+            received_ns: 0,
+        });
         let handle = JobHandle { job, session: Arc::clone(session) };
         let recorder = Recorder::new(handle.clone(), file, rows, missing, progress, Box::new(keep));
         let recording = recorder.spawn()?;
@@ -99,6 +105,7 @@ impl<A: Value> Plan<A> {
         Ok(RunHeader {
             label: self.function.label.to_owned(),
             program: crate::program::hex(&program.hash),
+            entry: self.function.entry,
             shared: blake3::Hasher::new()
                 .update(bytes)
                 .update(parameters.as_bytes())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use phalanx_results::{ElementRecord, RunFile, RunProgress, SaveError};
+use phalanx_results::{ElementRecord, Row, RunFile, RunProgress, SaveError};
 
 use super::done::{Done, Kept};
 use super::plan::not_saved;
@@ -18,6 +18,10 @@ use crate::job::{Cursor, Ended, JobHandle, News, RunResult};
 const PAUSE_FACTOR: u32 = 19;
 /// However long a commit takes, news waits no longer than that.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// What came is noted beside the file this often at most, until the next commit.
+const NOTE_PAUSE: Duration = Duration::from_millis(10);
+/// A commit is due, whatever the last one took, when this much was noted.
+const NOTED_BYTES_MAX: u64 = 64 << 20;
 /// How long after a commit that failed (a full disk) the next one is tried.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// How long a wait for news lasts.
@@ -79,6 +83,8 @@ pub(crate) struct Recorder<T> {
     rows: Vec<T>,
     /// How many of them are in the file.
     written: usize,
+    /// How many of them are noted beside it, or in it.
+    noted: usize,
     /// Which element of the run each of the job's is.
     numbers: Arc<[u64]>,
     progress: RunProgress,
@@ -97,7 +103,7 @@ impl<T: Kept> Recorder<T> {
         keep: Box<dyn FnMut(Done) -> T + Send>,
     ) -> Self {
         let (written, seen, next) = (rows.len(), Cursor::default(), Instant::now());
-        Self { handle, file, rows, written, numbers, progress, keep, seen, next }
+        Self { handle, file, rows, written, noted: written, numbers, progress, keep, seen, next }
     }
 
     /// Starts the thread.
@@ -124,10 +130,19 @@ impl<T: Kept> Recorder<T> {
             let news = self.wait();
             let ended = news.ended.clone().filter(|_| news.is_empty());
             self.keep_all(&news);
-            let is_due = self.written < self.rows.len() && Instant::now() >= self.next && ended.is_none();
-            if is_due && let Err(error) = self.commit() {
-                let what = "results are not being saved; the job goes on, and it is tried again";
-                self.tell(what, &error, &mut told);
+            self.note();
+            let is_time = Instant::now() >= self.next || self.file.noted_bytes() > NOTED_BYTES_MAX;
+            let is_due = self.written < self.rows.len() && is_time && ended.is_none();
+            match is_due.then(|| self.commit()) {
+                Some(Err(error)) => {
+                    let what = "results are not being saved; the job goes on, and it is tried again";
+                    self.tell(format!("{what}: {error}"), &mut told);
+                }
+                Some(Ok(())) if !told.is_empty() => {
+                    self.tell("results are being saved again".to_owned(), &mut told);
+                    told.clear();
+                }
+                Some(Ok(())) | None => {}
             }
             match ended {
                 Some(Ended::Failed(error)) => break Some(error),
@@ -149,24 +164,39 @@ impl<T: Kept> Recorder<T> {
         let complete = values as u64 == self.file.elements();
         let Err(error) = self.file.finish(&self.progress, &in_order, complete) else { return Ok(()) };
         if self.file.append(&self.progress, &self.rows).is_ok() {
-            self.tell(
-                "all results are in the file, in the order in which they came: it could not be put in order",
-                &error,
-                told,
-            );
+            let what =
+                "all results are in the file, in the order in which they came: it could not be put in order";
+            self.tell(format!("{what}: {error}"), told);
             return Ok(());
         }
-        self.tell("not all results could be saved; what was saved before can be read", &error, told);
+        let (all, written) = (self.rows.len(), self.written);
+        let noted = if self.file.noted_bytes() > 0 {
+            "what was noted beside it is used when the run goes on"
+        } else {
+            "run the rest again when there is room"
+        };
+        self.tell(
+            format!("{written} of {all} results are in the file, which can be read; {noted}: {error}"),
+            told,
+        );
         Err(error)
     }
 
-    /// Waits for news, but not while the next commit is not due: a busy job has news every millisecond.
+    /// Keeps what came safe until the next commit.
+    fn note(&mut self) {
+        let hosts = &self.progress.hosts;
+        let host = |row: &Row<'_>| hosts.get(&(row.session, row.record.engine)).cloned().unwrap_or_default();
+        self.file.note(&self.rows[self.noted..], host);
+        self.noted = self.rows.len();
+    }
+
+    /// Waits for news, but not all the time while the next commit is not due: a busy job has news every millisecond.
     fn wait(&mut self) -> News {
         let job = &self.handle.job;
         let unwritten = self.written < self.rows.len();
         let pause = self.next.saturating_duration_since(Instant::now());
         if !pause.is_zero() {
-            let _ = job.wait(Some(pause));
+            let _ = job.wait(Some(pause.min(NOTE_PAUSE)));
         }
         let timeout = if unwritten { Duration::ZERO } else { WAIT };
         let state = job.wait_for_more(self.seen.runs, self.seen.lost, timeout);
@@ -205,6 +235,7 @@ impl<T: Kept> Recorder<T> {
                 started_ns,
                 completed_ns,
                 chunk: run.first_chunk + chunk,
+                ran_with: run.ran_together(),
             };
             self.keep(element, outcome, record);
             Ok(())
@@ -244,8 +275,7 @@ impl<T: Kept> Recorder<T> {
     }
 
     /// Says what stands in the way, unless that was said.
-    fn tell(&self, what: &str, error: &SaveError, told: &mut String) {
-        let text = format!("{what}: {error}");
+    fn tell(&self, text: String, told: &mut String) {
         if *told != text {
             tracing::warn!("{text}");
             self.handle.job.lock().notices.push(text.clone());

@@ -16,12 +16,15 @@ use crate::worker::{self, BadEntry, Function};
 /// A load-balanced view whose maps are runs: their results go to an HDF5 file as they come, and a run that was interrupted, by a
 /// crash, Ctrl-C or `kill -9`, goes on where it was when the same program maps the same function over the same elements again.
 ///
-/// The file is whole at every moment: it can be copied and read (h5py, MATLAB, `phalanx results FILE`) while the run goes on. What
-/// came in the last moment before a crash may not be in it: while chunks take longer than some milliseconds, that is what was
-/// under way; results that come faster are written together, within a twentieth of one core, and at least every five seconds.
+/// The file is whole at every moment: it can be copied and read (h5py, MATLAB, `phalanx results FILE`) while the run goes on. Results
+/// are brought to it together, within a twentieth of one core and at least every five seconds; until then they are noted in a small file beside
+/// it, `.NAME.journal`, at most ten milliseconds after they came. So a crash of the client costs the chunks that were under way, and next to
+/// nothing else. Take that file along when you move a run that was killed. (`.NAME.lock`, which a killed run leaves too, means nothing.)
 ///
+/// - A run has the elements that it began with. More of them are another run: name another file for those that are new.
 /// - A file that holds another run is refused, and the error says what differs: the program's code, the function, what all elements
-///   share, the elements. [`any_program`](Self::any_program) goes on with changed code.
+///   share, the elements. [`any_program`](Self::any_program) goes on with changed code; closures of one function, which have one name, are
+///   not told apart then. `/sessions/program` in the file says which program each session ran, `/elements/session` which session each value is of.
 /// - What must be the same is compared by its bytes: where parameters have maps, use `BTreeMap`, for a `HashMap` has another order in
 ///   every process, and the run would be taken for another one.
 /// - Elements that failed are tried again when the run goes on.

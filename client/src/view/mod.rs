@@ -2,14 +2,17 @@
 
 mod array;
 mod balanced;
+mod balanced_with;
 mod chunksize;
 mod direct;
+mod direct_names;
 mod direct_with;
 mod shape;
 mod targets;
 
 pub use array::{Gather, Scatter};
-pub use balanced::{LoadBalancedView, LoadBalancedWith};
+pub use balanced::LoadBalancedView;
+pub use balanced_with::LoadBalancedWith;
 pub use chunksize::{Auto, Chunksize};
 pub use direct::DirectView;
 pub use direct_with::DirectWith;

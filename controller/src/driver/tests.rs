@@ -41,6 +41,9 @@ fn submission(elements: u64) -> Submission {
         stride: 8,
         varying: false,
         retries: 0,
+        priority: 0,
+        run_limit: None,
+        queue_limit: None,
         context_bytes: 0,
         own_worker: false,
         plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
@@ -165,7 +168,7 @@ fn a_finished_job_leaves_nothing() {
     assert!(bench.driver.jobs.is_empty() && bench.driver.payload_bytes == 0);
     let client = &bench.driver.clients[&CLIENT];
     assert!(client.jobs.is_empty() && client.ids.is_empty());
-    assert_eq!(client.ended(JobId(7)), Some(false));
+    assert_eq!(client.ended(JobId(7)), Some(phalanx_scheduler::Outcome::Completed));
 }
 
 #[test]

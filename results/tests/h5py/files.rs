@@ -93,6 +93,7 @@ fn a_whole_file_has_its_records_parameters_and_run() {
         started_ns,
         completed_ns,
         chunk,
+        ran_with: 2,
     };
     let start = 1_700_000_000_000_000_000;
     let records = [
@@ -125,7 +126,8 @@ fn a_whole_file_has_its_records_parameters_and_run() {
         .fixed("elements/chunk", &[3], &[0u64, 0, 1])
         .fixed("elements/started_ns", &[3], &[start, start + 5, 0])
         .fixed("elements/completed_ns", &[3], &[start + 1, start + 500_000_005, 0])
-        .fixed("elements/seconds", &[3], &[1e-9, 0.5, f64::NAN])
+        .fixed("elements/ran_with", &[3], &[2u32; 3])
+        .fixed("elements/seconds", &[3], &[0.5e-9, 0.25, f64::NAN])
         .enumeration("elements/status", &[3], &["ok", "failed", "missing"])
         .text("elements/error_kind", &[3], &["", "panic", ""])
         .text("elements/error", &[3], &["", "index out of bounds\u{fffd}!", ""])

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 
 use super::job_model::{ChunkModel, JobModel, is_loss};
-use crate::{Action, ChunkFailure, Input, JobSpec, LossKind, Outcome, Plan, RunningChunk};
+use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan};
 
 /// A broken promise.
 pub(super) type Broken = String;
 
 #[derive(Debug, Clone)]
-struct Live {
-    engine: EngineId,
-    attempt: u32,
-    cancelled: bool,
+pub(super) struct Live {
+    pub(super) engine: EngineId,
+    pub(super) attempt: u32,
+    pub(super) cancelled: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -31,16 +31,16 @@ pub(super) struct NodeModel {
 pub(super) struct Model {
     pub(super) clients: BTreeMap<ClientId, bool>,
     pub(super) nodes: BTreeMap<NodeId, NodeModel>,
-    engines: BTreeMap<EngineId, NodeId>,
+    pub(super) engines: BTreeMap<EngineId, NodeId>,
     ids_used: BTreeSet<EngineId>,
     pub(super) jobs: BTreeMap<JobKey, JobModel>,
-    live: BTreeMap<(JobKey, u64), Live>,
-    barred: BTreeSet<(ProgramKey, NodeId)>,
+    pub(super) live: BTreeMap<(JobKey, u64), Live>,
+    pub(super) barred: BTreeSet<(ProgramKey, NodeId)>,
     /// What was on an engine whose worker is lost.
     lost: Vec<((JobKey, u64), u32)>,
     /// The chunk of which something must fail now, for an element overran once too often; and that element's offset.
-    overran: Option<((JobKey, u64), u32)>,
-    crash_limit: usize,
+    pub(super) overran: Option<((JobKey, u64), u32)>,
+    pub(super) crash_limit: usize,
     /// The time of the input that is being followed.
     pub(super) now: u64,
 }
@@ -137,26 +137,6 @@ impl Model {
                 self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
             }
             _ => {}
-        }
-    }
-
-    /// An engine ended its worker because of the element that it ran.
-    fn overrun(&mut self, engine: EngineId, running: Option<RunningChunk>) {
-        let Some(RunningChunk { job: key, chunk: index, attempt, place: Some(place) }) = running else {
-            return;
-        };
-        let own = |live: &&Live| live.engine == engine && live.attempt == attempt && !live.cancelled;
-        if self.live.get(&(key, index)).filter(own).is_none() {
-            return;
-        }
-        let Some(job) = self.jobs.get_mut(&key).filter(|job| matches!(job.spec.plan, Plan::Balanced { .. }))
-        else {
-            return;
-        };
-        let Some(chunk) = job.chunks.get_mut(&index) else { return };
-        chunk.failures += 1;
-        if chunk.failures > job.spec.retries {
-            self.overran = Some(((key, index), chunk.open_offsets()[place as usize]));
         }
     }
 
@@ -295,70 +275,6 @@ impl Model {
             }
         }
         Ok(())
-    }
-
-    fn failed(
-        &mut self,
-        cause: &Input,
-        client: ClientId,
-        run: Run,
-        offset: Option<u32>,
-        engine: EngineId,
-        failure: &ChunkFailure,
-    ) -> Result<(), Broken> {
-        let able = self.is_some_node_able(run.job);
-        let job = self.jobs.get_mut(&run.job).ok_or("failed of no job")?;
-        ensure(job.ended.is_none() && job.client == client, || format!("{run:?} failed after the end"))?;
-        let direct = matches!(job.spec.plan, Plan::Direct { .. });
-        for (i, index) in run.chunks().enumerate() {
-            let first = run.element_first + i as u64 * u64::from(run.chunk_len);
-            let fresh = || ChunkModel::new(first..first + u64::from(run.chunk_len));
-            let chunk = job.chunks.entry(index).or_insert_with(fresh);
-            ensure(!chunk.ended, || format!("chunk {index} of {run:?} failed after its end"))?;
-            let good = match failure {
-                ChunkFailure::Quarantined { engines, .. } => {
-                    !direct
-                        && engines.len() >= self.crash_limit
-                        && engines.iter().all(|e| chunk.held_by.contains(e))
-                }
-                ChunkFailure::EngineLost { .. } => direct && is_loss(cause),
-                ChunkFailure::WorkerLost { .. } => {
-                    direct && chunk.held_by == [engine] && matches!(cause, Input::WorkerLost { .. })
-                        || direct && chunk.held_by.last() == Some(&engine)
-                }
-                ChunkFailure::CannotStart { .. } => direct || !able,
-                ChunkFailure::Overran { .. } => {
-                    let expected = self.overran.take_if(|(at, _)| *at == (run.job, index));
-                    let only = chunk.open_offsets().len() == 1;
-                    direct || expected.is_some_and(|(_, o)| offset == Some(o) || (offset.is_none() && only))
-                }
-            };
-            ensure(good, || format!("{run:?} failed with {failure:?} because of {cause:?}"))?;
-            let open = chunk.open_offsets();
-            if let Some(offset) = offset {
-                let left: Vec<u32> = open.iter().copied().filter(|open| *open != offset).collect();
-                ensure(!direct && !left.is_empty() && left.len() + 1 == open.len(), || {
-                    format!("element {offset} of {run:?} failed, open were {open:?}")
-                })?;
-                job.failed.insert(chunk.elements.start + u64::from(offset));
-                chunk.only = Some(left);
-                continue;
-            }
-            job.failed.extend(open.into_iter().map(|offset| chunk.elements.start + u64::from(offset)));
-            chunk.ended = true;
-            if !matches!(failure, ChunkFailure::CannotStart { .. }) || direct {
-                self.live.remove(&(run.job, index));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_some_node_able(&self, job: JobKey) -> bool {
-        let Some(program) = self.jobs.get(&job).map(|job| job.spec.program) else { return true };
-        let gone = |node: &NodeId| !self.engines.values().any(|n| n == node);
-        self.nodes
-            .iter()
-            .any(|(id, node)| !node.draining && !gone(id) && !self.barred.contains(&(program, *id)))
     }
 
     fn attempt_lost(&mut self, cause: &Input, run: Run, engine: EngineId) -> Result<(), Broken> {

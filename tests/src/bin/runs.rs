@@ -2,6 +2,7 @@
 //!
 //! - `steps FILE GATE ELEMENTS FREE`: a map whose elements beyond the first `FREE` wait at the gate; each signs there;
 //! - `other-function`, `any-program`: the same with another function, or with whatever program;
+//! - `twin FILE 2`, `twin FILE 3`: a map of one closure or another of the same function;
 //! - `fast FILE ELEMENTS`: a map of many small elements;
 //! - `noise FILE`: more than there is room for;
 //! - `new`: a simulation that is saved to a new file; `failing FILE GATE`: one of which a piece fails at first;
@@ -45,6 +46,12 @@ fn main() -> phalanx::Result<()> {
         ["fast", file, elements] => {
             let view = client.load_balanced_view().resumable(file);
             told(&view.map_async(small, 0..number(elements), 10)?)
+        }
+        ["twin", file, "2"] => {
+            told(&client.load_balanced_view().resumable(file).map_async(|x: f64| x * 2.0, [1.0, 2.0], 1)?)
+        }
+        ["twin", file, _] => {
+            told(&client.load_balanced_view().resumable(file).map_async(|x: f64| x * 3.0, [1.0, 2.0], 1)?)
         }
         ["noise", file] => noise(&client, file),
         ["simulate", file] => {

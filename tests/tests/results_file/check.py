@@ -84,9 +84,12 @@ def check(file, want):
     same(elements["error_kind"].asstr()[()].tolist(), want["kinds"], "kinds of errors")
     codes = h5py.check_enum_dtype(elements["status"].dtype)
     assert codes == {"ok": 0, "failed": 1, "missing": 2}, codes
+    sizes = dict(enumerate(file["chunks"]["size"][()].tolist()))
     for i in range(count):
+        if want["attempts"][i] == 1:
+            same(int(elements["ran_with"][i]), sizes[want["chunks"][i]], f"ran_with {i}")
         same(int(elements["status"][i]), int(want["kinds"][i] != ""), f"status {i}")
-        seconds = (want["completed_ns"][i] - want["started_ns"][i]) / 1e9
+        seconds = (want["completed_ns"][i] - want["started_ns"][i]) / 1e9 / int(elements["ran_with"][i])
         assert seconds >= 0 and math.isclose(elements["seconds"][i], seconds, rel_tol=1e-9), f"seconds {i}"
         same(row(file["parameters"], i), want["parameters"][i], f"parameter {i}")
         value = row(file["values"], i)

@@ -1,5 +1,6 @@
 //! SIGKILL and going on; copies made while a run goes on.
 
+use std::path::Path;
 use std::process::Command;
 
 use phalanx_tests::Gate;
@@ -100,9 +101,42 @@ fn a_full_disk_does_not_end_a_run() {
     assert_eq!(after(&stdout, "values "), "400");
     assert!(after(&stdout, "unsaved ").contains("no room to save"), "{stdout}");
     assert!(stderr.contains("results are not being saved; the job goes on"), "{stderr}");
-    assert_eq!(after(&stdout, "left "), "[\"noise.h5\"]");
+    // What is not in the file is noted beside it.
+    let mut left: Vec<_> = after(&stdout, "left ").trim_matches(['[', ']']).split(", ").collect();
+    left.sort_unstable();
+    assert_eq!(left, ["\".noise.h5.journal\"", "\"noise.h5\""]);
     let rows = phalanx_results::StoredRun::read(&copy.path().join("noise.h5")).unwrap().rows;
     assert!((1..400).contains(&rows.len()), "{}", rows.len());
+}
+
+/// What did not fit into the file any more was noted beside it, and is not run again.
+#[test]
+fn what_is_noted_beside_the_file_counts_when_the_run_goes_on() {
+    let (folder, gate) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let gate = Gate::at(gate.path().join("gate"));
+    // The disk is full but for so little that no commit fits, when all elements but the first are run.
+    let script = r#"
+        mount -t tmpfs -o size=2m tmpfs "$1" || exit 1
+        "$0" steps "$1/s.h5" "$2" 40 1 &
+        while [ ! -s "$1/s.h5" ]; do sleep 0.01; done
+        dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
+        truncate -s -16384 "$1/fill"
+        : >"$2/open"
+        wait $! && echo "everything fitted"
+        rm "$1/fill"
+        "$0" steps "$1/s.h5" "$2" 40 1 && ls -A "$1"
+    "#;
+    let out = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script])
+        .arg(program())
+        .args([folder.path(), Path::new(gate.folder())])
+        .output()
+        .unwrap_or_else(|e| panic!("unshare does not start ({e}): install util-linux"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success() && stderr.contains("no room to save"), "{stdout}{stderr}");
+    assert!(stdout.contains("resumed 0") && stdout.contains("resumed 40"), "{stdout}{stderr}");
+    assert!(!stdout.contains("everything fitted") && stdout.ends_with("s.h5\n"), "{stdout}");
+    assert_eq!(gate.arrivals().len(), 40, "each element was run once");
 }
 
 /// The executable that runs is another one when it has one byte more.

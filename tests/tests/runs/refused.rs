@@ -26,6 +26,19 @@ fn what_differs_is_named() {
     }
 }
 
+/// Closures of one function have one name, and are told apart all the same.
+#[test]
+fn another_closure_of_the_same_function_is_another_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("twin.h5");
+    let name = file.to_str().unwrap();
+    assert!(printed(&["twin", name, "2"]).contains("values 6.0"));
+    let output = ended(&program(), &["twin", name, "3"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("another one of the same name"), "{stderr}");
+    assert!(printed(&["twin", name, "2"]).contains("resumed 2"));
+}
+
 #[test]
 fn files_that_hold_no_run() {
     let folder = tempfile::tempdir().unwrap();
