@@ -2,8 +2,8 @@
 //! killed meanwhile would lose them. So every result goes first, as it comes, to the end of a small file beside the run's: one write,
 //! which the system keeps whatever becomes of the process. Whoever goes on with the run takes the results from there.
 //!
-//! A journal belongs to one version of a run's header, and each of its records is checked: one that was cut short, and what lies behind it, is
-//! not there. Records that the run's file holds already are passed over, so it does not matter when it is emptied.
+//! A journal belongs to one version of a run's header. What was written together is checked together: if it was cut short, it and what lies
+//! behind it is not there. Rows that the run's file holds already are passed over, so it does not matter when the journal is emptied.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -19,8 +19,8 @@ const MAGIC: [u8; 8] = *b"PhlxJrn1";
 const HASH_BYTES: usize = 8;
 /// The magic and the hash of the run's header.
 const HEAD_BYTES: usize = MAGIC.len() + 32;
-/// Before each record: its length and hash.
-const RECORD_HEAD_BYTES: usize = 8 + HASH_BYTES;
+/// Before rows that were written together: their length and hash.
+const BATCH_HEAD_BYTES: usize = 8 + HASH_BYTES;
 
 /// The journal of a run that is going on.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Journal {
         let mut journal = Self { path, file: file.ok(), length: 0, buffer: Vec::new() };
         journal.buffer.extend_from_slice(&MAGIC);
         journal.buffer.extend_from_slice(identity(header).as_bytes());
-        journal.write();
+        journal.flush();
         journal
     }
 
@@ -57,17 +57,25 @@ impl Journal {
         if self.file.is_none() {
             return;
         }
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&[0; RECORD_HEAD_BYTES]);
+        if self.buffer.is_empty() {
+            self.buffer.extend_from_slice(&[0; BATCH_HEAD_BYTES]);
+        }
         encode(row, host, &mut self.buffer);
-        let body = &self.buffer[start + RECORD_HEAD_BYTES..];
-        let (len, hash) = ((body.len() as u64).to_le_bytes(), checked(body));
-        self.buffer[start..start + 8].copy_from_slice(&len);
-        self.buffer[start + 8..start + RECORD_HEAD_BYTES].copy_from_slice(&hash);
     }
 
     /// Writes what was taken up. Where that fails (a full disk), these rows are safe only when the run's file is written.
     pub(crate) fn write(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let body = &self.buffer[BATCH_HEAD_BYTES..];
+        let (len, hash) = ((body.len() as u64).to_le_bytes(), checked(body));
+        self.buffer[..8].copy_from_slice(&len);
+        self.buffer[8..BATCH_HEAD_BYTES].copy_from_slice(&hash);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
         let Some(file) = &self.file else { return };
         match file.write_all_at(&self.buffer, self.length) {
             Ok(()) => self.length += self.buffer.len() as u64,
@@ -125,12 +133,13 @@ pub(crate) fn read(target: &Path, header: &RunHeader) -> io::Result<Vec<Entry>> 
     }
     let mut entries = Vec::new();
     let mut rest = &bytes[HEAD_BYTES..];
-    while let Some((entry, behind)) = next(rest) {
-        if entry.row.element < header.elements.len() as u64 {
+    while let Some((mut batch, behind)) = next(rest) {
+        while let Some(entry) = decode(&mut batch) {
             entries.push(entry);
         }
         rest = behind;
     }
+    entries.retain(|entry| entry.row.element < header.elements.len() as u64);
     Ok(entries)
 }
 
@@ -159,13 +168,12 @@ fn checked(body: &[u8]) -> [u8; HASH_BYTES] {
     })
 }
 
-/// The first record, and what lies behind it.
-fn next(bytes: &[u8]) -> Option<(Entry, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(RECORD_HEAD_BYTES)?;
+/// The rows that were written together first, and what lies behind them.
+fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = bytes.split_at_checked(BATCH_HEAD_BYTES)?;
     let len = u64::from_le_bytes(head[..8].try_into().ok()?);
     let (body, behind) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-    let entry = Some(body).filter(|body| checked(body) == head[8..]).and_then(decode)?;
-    Some((entry, behind))
+    (checked(body) == head[8..]).then_some((body, behind))
 }
 
 fn encode(row: &Row<'_>, host: &str, out: &mut Vec<u8>) {
@@ -190,10 +198,11 @@ fn encode(row: &Row<'_>, host: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn decode(mut body: &[u8]) -> Option<Entry> {
+/// Takes the first row off.
+fn decode(body: &mut &[u8]) -> Option<Entry> {
     let mut number = || {
         let (number, rest) = body.split_first_chunk::<8>()?;
-        body = rest;
+        *body = rest;
         Some(u64::from_le_bytes(*number))
     };
     let element = number()?;
@@ -202,11 +211,11 @@ fn decode(mut body: &[u8]) -> Option<Entry> {
     let (started_ns, completed_ns, chunk) = (number()?, number()?, number()?);
     let ran_with = u32::try_from(number()?).ok()?;
     let (&failed, rest) = body.split_first()?;
-    body = rest;
+    *body = rest;
     let mut bytes = || {
         let (len, rest) = body.split_first_chunk::<8>()?;
         let (bytes, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
-        body = rest;
+        *body = rest;
         Some(bytes)
     };
     let mut text = || Some(String::from_utf8_lossy(bytes()?).into_owned());
@@ -272,8 +281,8 @@ mod tests {
         let mut journal = Journal::create(&target, &header());
         for element in 0..3 {
             journal.add(&row(element, &[element as u8; 100], None), "node7");
+            journal.write();
         }
-        journal.write();
         let whole = fs::read(path(&target)).unwrap();
         let record = (whole.len() - HEAD_BYTES) / 3;
         for cut in 0..whole.len() {

@@ -109,10 +109,10 @@ impl RunFile {
 
     /// Keeps rows safe that are not in the file yet, which is much cheaper than to bring them there: when the run goes on, they are found.
     /// `host` is that of a row's engine. Where it fails, they are safe when they are in the file.
-    pub fn note<R: Recorded>(&mut self, rows: &[R], host: impl Fn(&Row<'_>) -> String) {
+    pub fn note<'h, R: Recorded>(&mut self, rows: &[R], host: impl Fn(&Row<'_>) -> &'h str) {
         for row in rows {
             let row = row.row();
-            self.journal.add(&row, &host(&row));
+            self.journal.add(&row, host(&row));
         }
         self.journal.write();
     }

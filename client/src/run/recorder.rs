@@ -185,7 +185,7 @@ impl<T: Kept> Recorder<T> {
     /// Keeps what came safe until the next commit.
     fn note(&mut self) {
         let hosts = &self.progress.hosts;
-        let host = |row: &Row<'_>| hosts.get(&(row.session, row.record.engine)).cloned().unwrap_or_default();
+        let host = |row: &Row<'_>| hosts.get(&(row.session, row.record.engine)).map_or("", String::as_str);
         self.file.note(&self.rows[self.noted..], host);
         self.noted = self.rows.len();
     }
