@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 SIZES = {"8b": 8, "64k": 64 << 10, "16m": 16 << 20}
-ITERATIONS = {"8b": 1000, "64k": 200, "16m": 6}
+ITERATIONS = {"8b": 1000, "64k": 200, "16m": 12}
 RANKS = (2, 4)
 
 
@@ -55,7 +55,7 @@ def measure():
         return comm.allreduce(spent / iterations, op=MPI.MAX)
 
     def report(name, work, iterations):
-        one_round(work, max(1, iterations // 10))
+        one_round(work, max(1, iterations // 2))
         seconds = statistics.median(one_round(work, iterations) for _ in range(rounds))
         if comm.rank == 0:
             print(json.dumps({"key": f"comm_{name}_{comm.size}_us", "value": seconds * 1e6}), flush=True)
