@@ -37,13 +37,16 @@ def measure():
     comm = MPI.COMM_WORLD
     rounds = int(sys.argv[2])
 
+    most = max(SIZES.values()) // 8
+    mine, result = numpy.ones(most), numpy.empty(most)
+    everything = numpy.empty(most * comm.size) if comm.rank == 0 else None
+
     def operations(size):
-        numbers = max(1, SIZES[size] // 8)
-        mine, result = numpy.ones(numbers), numpy.empty(numbers)
-        everything = numpy.empty(numbers * comm.size) if comm.rank == 0 else None
-        yield "broadcast", lambda: comm.Bcast(mine, root=0)
-        yield "all_reduce", lambda: comm.Allreduce(mine, result, op=MPI.SUM)
-        yield "gather", lambda: comm.Gather(mine, everything, root=0)
+        n = max(1, SIZES[size] // 8)
+        place = everything[: n * comm.size] if comm.rank == 0 else None
+        yield "broadcast", lambda: comm.Bcast(mine[:n], root=0)
+        yield "all_reduce", lambda: comm.Allreduce(mine[:n], result[:n], op=MPI.SUM)
+        yield "gather", lambda: comm.Gather(mine[:n], place, root=0)
 
     def one_round(work, iterations):
         spent = 0.0
@@ -54,16 +57,19 @@ def measure():
             spent += MPI.Wtime() - started
         return comm.allreduce(spent / iterations, op=MPI.MAX)
 
-    def report(name, work, iterations):
-        one_round(work, max(1, iterations // 2))
-        seconds = statistics.median(one_round(work, iterations) for _ in range(rounds))
-        if comm.rank == 0:
-            print(json.dumps({"key": f"comm_{name}_{comm.size}_us", "value": seconds * 1e6}), flush=True)
-
-    report("barrier", comm.Barrier, ITERATIONS["8b"])
+    cases = [("barrier", comm.Barrier, ITERATIONS["8b"])]
     for size in SIZES:
-        for name, work in operations(size):
-            report(f"{name}_{size}", work, ITERATIONS[size])
+        cases += [(f"{name}_{size}", work, ITERATIONS[size]) for name, work in operations(size)]
+    for _, work, iterations in cases:
+        one_round(work, max(1, iterations // 2))
+    # Every round has all operations, so that a slow moment of the machine does not fall on one of them alone.
+    times = {name: [] for name, _, _ in cases}
+    for _ in range(rounds):
+        for name, work, iterations in cases:
+            times[name].append(one_round(work, iterations))
+    if comm.rank == 0:
+        for name, seconds in times.items():
+            print(json.dumps({"key": f"comm_{name}_{comm.size}_us", "value": statistics.median(seconds) * 1e6}), flush=True)
 
 
 if __name__ == "__main__":
