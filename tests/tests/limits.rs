@@ -1,5 +1,7 @@
 //! Limits of time, blame for single elements, and priorities, with real processes.
 
+use std::time::Duration;
+
 use phalanx_tests::{Cluster, DEADLINE, Finished, Program, wait_until};
 
 fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
@@ -92,4 +94,25 @@ fn what_is_urgent_runs_before_what_was_there_first() {
     assert_eq!(order.len(), 20);
     order.dedup();
     assert_eq!(order, ["ran first", "ran urgent", "ran ordinary", "ran lazy"]);
+}
+
+/// On engines that are threads there is no process to end; the job goes on without the element all the same.
+#[test]
+fn an_element_that_hangs_on_a_thread_fails_alone_too() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let view = client.load_balanced_view().run_limit(Duration::from_millis(500));
+    let out = view.map_async(
+        |x: u64| {
+            if x == 1 {
+                // Longer than the job is waited for.
+                std::thread::sleep(10 * DEADLINE);
+            }
+            x
+        },
+        0..4,
+        4,
+    );
+    let results = out.results();
+    assert_eq!(results[1].as_ref().unwrap_err().kind, phalanx::RemoteErrorKind::RunLimit);
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
 }

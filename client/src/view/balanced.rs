@@ -75,8 +75,8 @@ impl LoadBalancedView {
         self
     }
 
-    /// Among this client's jobs on load-balanced views those with the highest priority come first; 0 is ordinary. What an engine has been
-    /// given already is not taken back. Between clients priorities count for nothing: they share the engines evenly.
+    /// Among this client's jobs on load-balanced views those with the highest priority come first; 0 is ordinary, and beyond ±100 they count
+    /// alike. What an engine has been given already is not taken back. Between clients priorities count for nothing: they share the engines evenly.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;

@@ -16,6 +16,9 @@ use super::{PeerInfo, ProgramInfo, Refused, demand};
 /// Longest name of a function: `type_name` of a closure deep in generics is long.
 const LABEL_BYTES_MAX: usize = 4 << 10;
 
+/// Priorities beyond this count as this: each that is in use costs the scheduler a list.
+const PRIORITY_MAX: i32 = 100;
+
 /// A client's greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hello {
@@ -98,7 +101,7 @@ fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
         stride: submit.stride,
         varying: submit.varying,
         retries: submit.retries,
-        priority: submit.priority,
+        priority: submit.priority.clamp(-PRIORITY_MAX, PRIORITY_MAX),
         run_limit: limit(submit.run_limit_ns),
         queue_limit: limit(submit.queue_limit_ns),
         context_bytes: submit.context_len,
