@@ -151,7 +151,8 @@ fn counts_agree(core: &Scheduler) -> Result<(), String> {
         must(ended + left <= job.elements, || {
             format!("{}: {ended} elements ended and {left} open", job.key)
         })?;
-        let special = job.only.keys().chain(job.crashes.keys());
+        let overran = job.overruns.keys().map(|(ordinal, _)| ordinal);
+        let special = job.only.keys().chain(job.crashes.keys()).chain(overran);
         let is_open =
             |ordinal: &u64| job.ledger.get(*ordinal).is_some_and(|chunk| !chunk.state.is_terminal());
         must(special.clone().all(is_open), || format!("{} remembers of chunks that have ended", job.key))?;

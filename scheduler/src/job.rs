@@ -45,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) only: BTreeMap<u64, Box<[u32]>>,
     /// What was lost while it may have run a chunk.
     pub(crate) crashes: BTreeMap<u64, Vec<Crash>>,
+    /// How often an element ran for too long, by its chunk and its offset there, if that is known.
+    pub(crate) overruns: BTreeMap<(u64, Option<u32>), u32>,
     /// Slots of the engines of a direct job, by ordinal; empty when it is balanced.
     pub(crate) targets: Box<[u32]>,
     /// Chunks of a direct job below this ordinal are supplied.
@@ -71,6 +73,7 @@ impl Job {
             again_chunks: 0,
             only: BTreeMap::new(),
             crashes: BTreeMap::new(),
+            overruns: BTreeMap::new(),
             targets: Box::default(),
             direct_ready: 0,
             elements_done: 0,
@@ -191,11 +194,17 @@ impl Job {
     /// Chunks end; what was remembered of them is forgotten.
     pub(crate) fn finish(&mut self, ordinal: u64, count: u32, state: ChunkState) {
         for special in 0..u64::from(count) {
-            if self.only.is_empty() && self.crashes.is_empty() {
+            if self.only.is_empty() && self.crashes.is_empty() && self.overruns.is_empty() {
                 break;
             }
-            self.only.remove(&(ordinal + special));
-            self.crashes.remove(&(ordinal + special));
+            let ended = ordinal + special;
+            self.only.remove(&ended);
+            self.crashes.remove(&ended);
+            let overran: Vec<_> =
+                self.overruns.range((ended, None)..(ended + 1, None)).map(|(at, _)| *at).collect();
+            for at in overran {
+                self.overruns.remove(&at);
+            }
         }
         let base = self.ledger.base();
         self.ledger.finish(ordinal, count, state);

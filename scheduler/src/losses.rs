@@ -172,9 +172,10 @@ impl Scheduler {
         let alone = offset.filter(|_| job.elements_open(ordinal) > 1);
         let message = Arc::clone(lost.message());
         if lost.is_overrun() {
-            let chunk = job.ledger.get_mut(ordinal)?;
-            chunk.failures = chunk.failures.saturating_add(1);
-            let may_retry = u32::from(chunk.failures) <= job.retries && chunk.failures < u16::MAX;
+            // Each element by itself: another one of its chunk that hangs is tried as often.
+            let times = job.overruns.entry((ordinal, offset)).or_default();
+            *times = times.saturating_add(1);
+            let may_retry = *times <= job.retries;
             return (!may_retry && !forgives)
                 .then_some(Verdict { offset: alone, failure: ChunkFailure::Overran { message } });
         }

@@ -122,6 +122,23 @@ fn an_element_that_runs_too_long_has_failed_as_often_as_its_job_allows() {
 }
 
 #[test]
+fn every_element_that_runs_too_long_is_tried_as_often() {
+    let mut core = Core::new(&[1]);
+    core.submit(1, 3, fixed(3));
+    for attempt in 1..=2 {
+        core.worker_lost(0, LossKind::Overran, running(1, 0, attempt, Some(0)));
+    }
+    // Now it is the next one's turn, which has a second try as well.
+    let actions = core.worker_lost(0, LossKind::Overran, running(1, 0, 3, Some(0)));
+    assert!(alone(&actions).is_empty(), "{actions:?}");
+    let actions = core.worker_lost(0, LossKind::Overran, running(1, 0, 4, Some(0)));
+    assert_eq!(alone(&actions)[0].0, 1);
+    // What ran too long does not use up the tries of functions that return errors.
+    let actions = core.report(0, MS, &[2]);
+    assert_eq!(last_assigned(&actions), (6, Some(vec![2])));
+}
+
+#[test]
 fn a_place_that_cannot_be_is_no_place() {
     let mut core = Core::new(&[1]);
     core.submit(1, 3, fixed(3));

@@ -14,6 +14,8 @@ pub(super) struct ChunkModel {
     pub(super) elements: Range<u64>,
     pub(super) attempt: u32,
     pub(super) failures: u32,
+    /// How often its elements ran for too long, by their offsets.
+    pub(super) overruns: BTreeMap<u32, u32>,
     pub(super) only: Option<Vec<u32>>,
     pub(super) ended: bool,
     pub(super) held_by: Vec<EngineId>,
@@ -34,7 +36,15 @@ pub(super) struct JobModel {
 
 impl ChunkModel {
     pub(super) fn new(elements: Range<u64>) -> Self {
-        Self { elements, attempt: 0, failures: 0, only: None, ended: false, held_by: Vec::new() }
+        Self {
+            elements,
+            attempt: 0,
+            failures: 0,
+            overruns: BTreeMap::new(),
+            only: None,
+            ended: false,
+            held_by: Vec::new(),
+        }
     }
 
     pub(super) fn open_offsets(&self) -> Vec<u32> {

@@ -21,9 +21,11 @@ impl Model {
             return;
         };
         let Some(chunk) = job.chunks.get_mut(&index) else { return };
-        chunk.failures += 1;
-        if chunk.failures > job.spec.retries {
-            self.overran = Some(((key, index), chunk.open_offsets()[place as usize]));
+        let offset = chunk.open_offsets()[place as usize];
+        let times = chunk.overruns.entry(offset).or_default();
+        *times += 1;
+        if *times > job.spec.retries {
+            self.overran = Some(((key, index), offset));
         }
     }
 
