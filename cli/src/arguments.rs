@@ -9,6 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   phalanx start -n 4                    a cluster of four engines on this machine
   phalanx status                        its engines and jobs
+  phalanx explain 01890a5d              why a job waits
   phalanx stop                          ends it
 
   phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
@@ -61,6 +62,23 @@ const LIST_EXAMPLES: &str = "\
 On a terminal this prints a table. Elsewhere it prints one line per profile, with tabs between the fields:
 profile, state (running, locked, stopped, unusable), controller's pid, its host or what is wrong, directory.";
 
+const EXPLAIN_EXAMPLES: &str = "\
+The answer is the scheduler's own: which engines hold chunks of the job, how many wait, and what the
+first of them waits for: engines that are busy or lack a tag, other jobs, a client that does not read.
+
+Examples:
+  phalanx explain 01890a5d              the beginning of an id, as phalanx status shows it
+  phalanx explain survey                a label
+  phalanx explain survey --json | jq -r .waiting
+
+On a terminal this prints sentences. Elsewhere it prints one line per thing, with tabs between the fields:
+  job       id, elements done, all elements, elements failed, chunks queued, chunks waiting, function or label
+  running   engine, chunk, attempt, chunks of the job that it holds
+  waiting   why the first waiting chunk waits
+  after     id of a job that must be over before
+
+Exit codes: 0 it was explained, 1 an error: no such job, or several; 11 nothing runs on the profile.";
+
 const RESULTS_EXAMPLES: &str = "\
 Also while the run goes on: the file is whole at every moment.
 
@@ -96,6 +114,9 @@ pub(crate) enum Command {
     /// Shows engines, jobs, clients and memory
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
+    /// Says why a job waits, or how it stands
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainOptions),
     /// Shows what is in a file of results: parameters, what is done, failed and missing, timings, engines
     #[command(after_help = RESULTS_EXAMPLES)]
     Results(ResultsOptions),
@@ -110,6 +131,7 @@ impl Command {
             Command::Start(options) => options.json,
             Command::Stop(options) => options.json,
             Command::Status(options) => options.json,
+            Command::Explain(options) => options.json,
             Command::Results(options) => options.json,
             Command::List(options) => options.json,
         }
@@ -172,6 +194,22 @@ pub(crate) struct StatusOptions {
     pub(crate) json: bool,
 }
 
+/// `phalanx explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainOptions {
+    /// The job: its id, the beginning of it, or its label
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The profile whose controller to ask
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `phalanx results`
 #[derive(Debug, Args)]
 pub(crate) struct ResultsOptions {
@@ -223,7 +261,7 @@ mod tests {
         let mut command = Arguments::command().term_width(110);
         command.build();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["start", "stop", "status", "results", "list"] {
+        for name in ["start", "stop", "status", "explain", "results", "list"] {
             let sub = command.find_subcommand_mut(name).expect("a command of ours");
             // What the environment holds here would make the text differ from machine to machine.
             let help = sub.clone().mut_args(|a| a.hide_env_values(true)).render_long_help();

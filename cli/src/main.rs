@@ -4,6 +4,7 @@
 //! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
+//!               explain ▶ ask (the Explain rpc) ─▶ explained           │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
 //! ```
@@ -13,6 +14,7 @@
 mod arguments;
 mod ask;
 mod daemon;
+mod explained;
 mod failure;
 mod list;
 mod process;
@@ -56,6 +58,9 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Start(options) => report.started(&start::start(options).await?),
             Command::Stop(options) => report.stopped(&stop::stop(options).await?),
             Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+            Command::Explain(options) => {
+                report.explained(&ask::explain(&options.profile, &options.job).await?)
+            }
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
         })

@@ -89,6 +89,22 @@ pub enum Error {
   Allow more with queue_limit, give it a higher priority, or start more engines"
     )]
     QueueLimit(Duration),
+    /// The job can never be run.
+    #[error("the job can never be run: {0}")]
+    Impossible(String),
+    /// A job that is to be waited for is not known.
+    #[error(
+        "{0}\n  Jobs can wait for jobs of the same client only, and for those that the controller still remembers"
+    )]
+    UnknownDependency(String),
+    /// Something that no engine can have.
+    #[error(
+        "{0:?} is nothing that an engine can have\n  Give a tag's name (gpu), with its value (gpu=0) or a bound on it (memory>=64, load<=0.5)"
+    )]
+    BadNeed(String),
+    /// The controller cannot answer what it was asked.
+    #[error("{0}")]
+    Question(String),
     /// The arrays of several engines do not fit together.
     #[error("the parts of {name:?} cannot be joined: {message}")]
     Gather {

@@ -52,7 +52,7 @@ mod worker;
 
 pub use client::Client;
 pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
-pub use job::{ChunkInfo, JobHandle, Progress};
+pub use job::{ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle, Progress};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};

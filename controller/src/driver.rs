@@ -13,12 +13,13 @@
 //! - `clients`, `nodes`: what each side's events mean;
 //! - `actions`, `assign`: what each action sends;
 //! - `roster`, `job`: who is there, what is to be done;
-//! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
+//! - `explain`: why a job waits; `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
 mod assign;
 mod clients;
 mod clock;
+mod explain;
 mod failures;
 mod job;
 mod nodes;
@@ -157,6 +158,7 @@ impl Driver {
             Event::NodeLeft { node, reason } => self.on_node_left(node, reason),
             // The asker may be gone again.
             Event::Status { reply } => drop(reply.send(self.status())),
+            Event::Explain { job, reply } => drop(reply.send(self.explain(&job))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, NodeId};
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::{ClientEvent, NodeCommand, StatusReply};
+use phalanx_proto::v1::{ClientEvent, ExplainReply, NodeCommand, StatusReply};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -56,6 +56,11 @@ pub(crate) enum Event {
     },
     Status {
         reply: oneshot::Sender<StatusReply>,
+    },
+    /// Why a job waits; it is named by its id, the beginning of it, or its label.
+    Explain {
+        job: String,
+        reply: oneshot::Sender<Result<ExplainReply, String>>,
     },
 }
 

@@ -174,7 +174,7 @@ async fn serve(
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await?;
     let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES_MAX);
-    let register = message(Kind::Register(registration(config.engines, wanted, &host_id)));
+    let register = message(Kind::Register(registration(config, wanted, &host_id)));
     outbound.send(register).await.map_err(|_| NodeError::Lost("before it began".to_owned()))?;
     let messages = ReceiverStream::new(messages);
     let session = phalanx_link::open_session(connected.channel.clone(), NODE_SESSION, messages);
@@ -250,7 +250,7 @@ async fn asked_to_leave(wishes: &mut watch::Receiver<Wish>, draining: bool) -> W
     wishes.wait_for(news).await.map_or(Wish::Stop, |wish| *wish)
 }
 
-fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
+fn registration(config: &NodeConfig, wanted: &[u32], host_id: &str) -> v1::Register {
     let peer = v1::Peer {
         protocol: PROTOCOL_VERSION,
         version: VERSION.to_owned(),
@@ -258,7 +258,14 @@ fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
         host_id: host_id.to_owned(),
         pid: std::process::id(),
     };
-    v1::Register { peer: Some(peer), engines, wanted: wanted.to_vec(), target: target() }
+    let tags = config.tags.to_wire();
+    v1::Register {
+        peer: Some(peer),
+        engines: config.engines,
+        wanted: wanted.to_vec(),
+        target: target(),
+        tags,
+    }
 }
 
 async fn await_registered(commands: &mut Incoming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {

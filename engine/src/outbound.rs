@@ -61,7 +61,28 @@ pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
 
 pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
     let Chunks { job, first, count, attempt } = chunks;
-    message(Kind::Returned(v1::Returned { engine, job, first_chunk: first, chunk_count: count, attempt }))
+    message(Kind::Returned(v1::Returned {
+        engine,
+        job,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        ..v1::Returned::default()
+    }))
+}
+
+/// Chunks whose job's condition is not met here.
+pub(crate) fn refused(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = chunks;
+    message(Kind::Returned(v1::Returned {
+        engine,
+        job,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        refused: true,
+        message: text,
+    }))
 }
 
 /// u32s as they lie in a frame.

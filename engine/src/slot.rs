@@ -15,6 +15,8 @@ const WORKERS_MAX: usize = 4;
 /// An engine.
 pub(crate) struct Slot {
     pub(crate) engine: u32,
+    /// Its place among the node's engines, by which its tags are found.
+    place: usize,
     /// How many losses of this engine's worker the controller was told.
     epoch: u32,
     /// The last used is last.
@@ -31,9 +33,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(engine: u32) -> Self {
+    pub(crate) fn new(engine: u32, place: usize) -> Self {
         Self {
             engine,
+            place,
             epoch: 0,
             workers: Vec::new(),
             active: None,
@@ -93,8 +96,8 @@ impl Slot {
         let known = self.predecessors.iter().find(|(hash, _)| own.is_none() && *hash == origin.hash);
         let predecessor = known.map(|(_, predecessor)| predecessor.clone()).unwrap_or_default();
         let after = own.and_then(|_| self.leaving.take());
-        let (engine, generation) = (self.engine, self.generation);
-        Worker::start(ctx, Order { engine, generation, origin, predecessor, own, after })
+        let (engine, place, generation) = (self.engine, self.place, self.generation);
+        Worker::start(ctx, Order { engine, place, generation, origin, predecessor, own, after })
     }
 
     fn remember(&mut self, purpose: Purpose, how: Predecessor) {

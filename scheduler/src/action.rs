@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
 
+use crate::dependency::Impossible;
 use crate::input::Loss;
 
 /// Something the driver must do. The order is the order of doing.
@@ -44,6 +45,8 @@ pub enum Outcome {
     Cancelled,
     /// None of it was assigned within its queue limit.
     Expired,
+    /// What is left of it can never be run.
+    Impossible(Impossible),
 }
 
 /// Why a chunk will not be tried again.

@@ -24,6 +24,12 @@ pub enum Bug {
     ForgivesOverruns,
     /// Jobs wait for ever.
     WaitsForEver,
+    /// A job begins before what it waits for is over.
+    BeginsTooEarly,
+    /// A job whose engines are all gone waits on.
+    WaitsInVain,
+    /// Chunks go to any engine, whatever their job needs.
+    IgnoresPlaces,
 }
 
 impl Scheduler {
@@ -42,7 +48,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -52,5 +58,8 @@ impl Bug {
         Self::RetriesForever,
         Self::ForgivesOverruns,
         Self::WaitsForEver,
+        Self::BeginsTooEarly,
+        Self::WaitsInVain,
+        Self::IgnoresPlaces,
     ];
 }

@@ -11,9 +11,11 @@
 mod action;
 mod assign;
 mod bug;
+mod classes;
 mod clients;
 mod config;
 mod cutter;
+mod dependency;
 mod direct;
 mod engine;
 mod engine_ids;
@@ -29,6 +31,7 @@ mod load;
 mod losses;
 mod nodes;
 mod pace;
+pub mod place;
 mod recall;
 mod reject;
 mod reports;
@@ -38,14 +41,17 @@ pub mod sim;
 mod slab;
 mod status;
 mod time;
+mod waits;
 
 pub use action::{Action, ChunkFailure, Outcome};
 #[doc(hidden)]
 pub use bug::Bug;
 pub use config::Config;
-pub use explain::{Explanation, Waiting};
+pub use dependency::{Dependency, Impossible};
+pub use explain::{Explanation, HeldChunks, JobExplanation, Waiting};
 pub use input::{Chunking, Input, JobSpec, Loss, LossKind, Plan, RunningChunk};
 pub use invariants::Violation;
+pub use place::Place;
 pub use reject::Reject;
 pub use scheduler::Scheduler;
 pub use status::{EngineStatus, JobStatus};

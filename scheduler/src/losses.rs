@@ -77,6 +77,7 @@ impl Scheduler {
         self.fail_queued_direct(at, reason);
         self.released(at);
         self.note(at);
+        self.leave_classes(at);
         let engine = self.engines.remove(at);
         self.ids.retire(engine.id);
         self.actions.push_back(Action::EngineGone { engine: engine.id, reason: Arc::clone(reason) });
@@ -90,6 +91,7 @@ impl Scheduler {
             self.fail_queued_of(at, program, loss);
             self.programs[program].barred.insert(self.engines[at].node);
             self.programs[program].refusal = Some((self.engines[at].id, Arc::clone(&loss.message)));
+            self.stranded.extend(self.programs[program].jobs.iter().copied());
             self.fail_unrunnable();
         }
         self.released(at);
@@ -280,17 +282,20 @@ impl Scheduler {
     }
 
     /// Fails all that is left of a balanced job.
-    fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
+    pub(crate) fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
         let job = &mut self.jobs[slot];
         let client = job.client_id;
         let mut runs = Vec::new();
-        let open = job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());
-        runs.extend(open.map(|(ordinal, chunk)| job.run(job.cutter.piece(ordinal, 1), chunk.attempt)));
+        let open = || job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());
+        runs.extend(open().map(|(ordinal, chunk)| job.run(job.cutter.piece(ordinal, 1), chunk.attempt)));
+        let mut failed: u64 = open().map(|(ordinal, _)| job.elements_open(ordinal)).sum();
         let mut next = job.ledger.end();
         while let Some(piece) = job.cutter.cut(next, u32::MAX, u64::from(u32::MAX), job.elements) {
             next += u64::from(piece.count);
+            failed += u64::from(piece.count) * u64::from(piece.len);
             runs.push(job.run(piece, 0));
         }
+        job.elements_failed += failed;
         for run in runs {
             let failure = ChunkFailure::CannotStart { message: Arc::clone(message) };
             self.actions.push_back(Action::Failed { client, run, offset: None, engine, failure });

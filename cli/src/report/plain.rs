@@ -4,6 +4,7 @@ use phalanx_results::FileSummary;
 
 use super::human::Human;
 use super::{Report, quantity};
+use crate::explained::Explained;
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -35,6 +36,23 @@ impl Report for Plain {
         ]);
         text.extend(s.engines.iter().map(|e| line(&engine(e))));
         text.extend(s.jobs.iter().map(|j| line(&job(j))));
+        text
+    }
+
+    fn explained(&self, e: &Explained) -> String {
+        let counts = [e.elements_done, e.elements, e.elements_failed, e.chunks_queued, e.chunks_waiting];
+        let mut fields = vec!["job".to_owned(), e.id.clone()];
+        fields.extend(counts.iter().map(u64::to_string));
+        fields.push(e.label.clone());
+        let mut text = line(&fields);
+        for held in &e.running {
+            let numbers = [u64::from(held.engine), held.chunk, u64::from(held.attempt), held.chunks];
+            let mut fields = vec!["running".to_owned()];
+            fields.extend(numbers.iter().map(u64::to_string));
+            text += &line(&fields);
+        }
+        text.extend(e.waiting.iter().map(|reason| line(&["waiting".to_owned(), reason.clone()])));
+        text.extend(e.after.iter().map(|id| line(&["after".to_owned(), id.clone()])));
         text
     }
 

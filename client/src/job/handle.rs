@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::explain::JobExplanation;
 use super::state::{Ended, Job};
 use crate::error::{Error, RemoteError, Result};
 use crate::progress;
@@ -291,6 +292,22 @@ impl JobHandle {
         chunks
     }
 
+    /// Why it waits, or how it stands: what runs where, what is queued, and what stands in the way of the rest. It asks the controller.
+    ///
+    /// # Errors
+    /// [`Error::ControllerLost`] when there is nobody to ask. A job that has ended is explained without asking.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert_eq!(out.explain()?.to_string(), "it has ended");
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    pub fn explain(&self) -> Result<JobExplanation> {
+        super::explain::explain(self)
+    }
+
     /// The failures so far, in the order in which they came.
     ///
     /// ```
@@ -307,6 +324,12 @@ impl JobHandle {
             shown.iter_mut().for_each(|failure| failure.element = numbers[failure.element as usize]);
         }
         shown
+    }
+}
+
+impl AsRef<Self> for JobHandle {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

@@ -1,6 +1,8 @@
 //! A job on the client's side: what was sent, what came back.
 
 mod coverage;
+mod dependency;
+mod explain;
 mod handle;
 mod news;
 mod options;
@@ -8,9 +10,12 @@ mod ready;
 mod run;
 mod state;
 
+pub use dependency::Dependency;
+pub(crate) use dependency::{Waits, settled};
+pub use explain::{HeldChunks, JobExplanation};
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};
-pub(crate) use options::JobOptions;
+pub(crate) use options::{JobOptions, JobPlace};
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec, State};

@@ -13,6 +13,7 @@ use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
 
 use super::coverage::Coverage;
+use super::dependency::Fate;
 use super::options::JobOptions;
 use super::run::RunResult;
 use crate::codec::Elements;
@@ -54,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) spec: JobSpec,
     pub(crate) submitted_ns: u64,
     pub(crate) submitted: Instant,
+    /// How it ended, for those that wait for it.
+    pub(crate) fate: Arc<Fate>,
     state: Mutex<State>,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
@@ -114,9 +117,11 @@ const SHOWN_MAX: usize = 1000;
 
 impl Job {
     pub(crate) fn new(key: u64, spec: JobSpec) -> Self {
+        let id = JobId(uuid::Uuid::now_v7().as_u128());
         Self {
             key,
-            id: JobId(uuid::Uuid::now_v7().as_u128()),
+            id,
+            fate: Arc::new(Fate::new(id)),
             spec,
             submitted_ns: now_ns(),
             submitted: Instant::now(),
@@ -241,6 +246,9 @@ impl Job {
         let complete = self.lock().coverage.covered() == self.elements();
         self.end(match (finished.cancelled, complete) {
             (_, true) => Ended::Completed,
+            _ if !finished.impossible.is_empty() => {
+                Ended::Failed(Error::Impossible(finished.impossible.clone()))
+            }
             _ if finished.expired => {
                 Ended::Failed(Error::QueueLimit(self.spec.options.queue_limit.unwrap_or_default()))
             }
@@ -256,6 +264,8 @@ impl Job {
         let mut state = self.lock();
         if state.ended.is_none() {
             state.parts.clear();
+            let succeeded = matches!(how, Ended::Completed) && state.failed == 0;
+            self.fate.seal(succeeded, state.runs.iter().map(|run| run.engine));
             state.ended = Some(how);
             self.is_over.store(true, Ordering::Release);
         }

@@ -124,6 +124,12 @@ impl<R: DeserializeOwned + Send + 'static> IntoIterator for &AsyncMapResult<R> {
     }
 }
 
+impl<R> AsRef<JobHandle> for AsyncMapResult<R> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<R> Deref for AsyncMapResult<R> {
     type Target = JobHandle;
 

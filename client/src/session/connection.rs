@@ -172,6 +172,8 @@ impl Io {
                 Some(Command::Cancel(job)) => {
                     self.jobs.remove(&job);
                 }
+                // Who asked hears that there was no answer.
+                Some(Command::Ask(_)) => {}
             }
         }
     }
@@ -208,6 +210,7 @@ impl Io {
                             submit(job, &link.outgoing);
                         }
                     }
+                    Some(Command::Ask(ask)) => drop(tokio::spawn(ask(link.channel.clone()))),
                     Some(Command::Cancel(job)) => {
                         self.jobs.remove(&job);
                         let outgoing = link.outgoing.clone();
@@ -305,9 +308,10 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     Ok(Link { outgoing, events, channel: connected.channel })
 }
 
-/// Small jobs go out at once, in one piece; others take their time beside them.
+/// Small jobs go out at once, in one piece; others take their time beside them. One that waits for others must not overtake them.
 fn submit(job: Arc<Job>, outgoing: &Outgoing) {
-    if let Some(messages) = upload::small(&job, false)
+    if job.spec.options.after.is_empty()
+        && let Some(messages) = upload::small(&job)
         && let Ok(permits) = outgoing.try_reserve_many(messages.len())
     {
         permits.zip(messages).for_each(|(permit, message)| permit.send(message));
@@ -320,6 +324,8 @@ fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {
     match refused.code() {
         Refusal::NoEngines => Error::NoEngines,
         Refusal::UnknownEngine if engines.ids().is_empty() => Error::NoEngines,
+        Refusal::Impossible => Error::Impossible(refused.message.clone()),
+        Refusal::UnknownJob => Error::UnknownDependency(refused.message.clone()),
         _ => Error::JobRefused(refused.message.clone()),
     }
 }

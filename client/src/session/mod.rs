@@ -16,16 +16,20 @@ mod engines;
 mod standstill;
 mod upload;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
-use tokio::sync::mpsc;
+use phalanx_proto::v1::cluster_client::ClusterClient;
+use tokio::sync::{mpsc, oneshot};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 pub use engines::EngineInfo;
 pub(crate) use engines::Engines;
@@ -41,15 +45,22 @@ use crate::job::{Ended, Job, JobSpec, Ready, State};
 /// How the connection file is found, at every attempt anew. It may block: profiles lie on network file systems.
 pub(crate) type FileSource = Arc<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send + Sync>;
 
-/// A command to the connection. Each job gives rise to at most two, so the jobs' bound bounds the queue.
+/// A question to the controller beside the session, asked on the session's connection.
+type Ask = Box<dyn FnOnce(Channel) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A command to the connection. Each job gives rise to at most two, and each of the user's threads waits for its question's answer, so
+/// the queue is bounded.
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
+    Ask(Ask),
     Close,
 }
 
 /// For less than this the connection is not taken over: the runtime's clock ticks in milliseconds.
 const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
+/// How long an answer to a question is waited for.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
 
@@ -178,6 +189,61 @@ impl Session {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));
         }
+    }
+
+    /// Asks the controller something, and waits for the answer; it gives up after half a minute.
+    pub(crate) fn ask<T, F>(
+        &self,
+        call: impl FnOnce(ClusterClient<Channel>) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = std::result::Result<T, Status>> + Send,
+    {
+        let (tell, answer) = oneshot::channel();
+        let ask: Ask = Box::new(move |channel| {
+            Box::pin(async move {
+                let answered = tokio::time::timeout(ASK_TIMEOUT, call(ClusterClient::new(channel))).await;
+                let late = |_| Status::deadline_exceeded(format!("no answer within {ASK_TIMEOUT:?}"));
+                let _ = tell.send(answered.map_err(late).and_then(|answer| answer));
+            })
+        });
+        if self.commands.send(Command::Ask(ask)).is_err() {
+            return Err(Error::Closed);
+        }
+        match self.drive_to(answer) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(status)) if status.code() == Code::NotFound || status.code() == Code::InvalidArgument => {
+                Err(Error::Question(status.message().to_owned()))
+            }
+            Ok(Err(status)) => Err(Error::ControllerLost(phalanx_proto::lost::reason(&status))),
+            Err(_) => Err(Error::ControllerLost("it is not back yet".to_owned())),
+        }
+    }
+
+    /// Waits for an answer that the connection brings.
+    fn drive_to<T>(
+        &self,
+        mut answer: oneshot::Receiver<T>,
+    ) -> std::result::Result<T, oneshot::error::RecvError> {
+        let mut received = None;
+        let ran = self.drive.run_until(async { received = Some((&mut answer).await) }, None);
+        if ran.is_some()
+            && let Some(received) = received
+        {
+            return received;
+        }
+        let _waiting = self.waiting();
+        // Not `blocking_recv`, which refuses to wait inside of somebody's runtime.
+        WAKER.with(|waker| {
+            let mut cx = Context::from_waker(waker);
+            loop {
+                if let Poll::Ready(received) = Pin::new(&mut answer).poll(&mut cx) {
+                    return received;
+                }
+                std::thread::park();
+            }
+        })
     }
 
     pub(crate) fn engines(&self) -> &Engines {

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use crate::job::{Job, JobPlan};
+use crate::error::Error;
+use crate::job::{Ended, Job, JobPlace, JobPlan, Waits, settled};
 use crate::program::{IMAGE, this_program};
 
 /// The way out to the controller.
@@ -30,14 +31,14 @@ pub(super) fn cancel(job: u64) -> ClientMessage {
 }
 
 /// Everything a small job sends; larger ones are sent by [`submit`].
-pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
+pub(super) fn small(job: &Job) -> Option<Vec<ClientMessage>> {
     let elements = &job.spec.elements;
     if job.spec.context.len() + elements.data.len() > PART_BYTES
         || elements.lens.each().len() > PART_BYTES / 4
     {
         return None;
     }
-    let mut messages = vec![submission(job, again)];
+    let mut messages = vec![submission(job, false, Waits::default())];
     if !job.spec.context.is_empty() {
         messages
             .push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
@@ -50,7 +51,13 @@ pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
 
 /// Sends a job of any size. It ends early when the connection does.
 pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
-    if outgoing.send(submission(&job, again)).await.is_err() {
+    let options = &job.spec.options;
+    let targets = options.place.targets.as_ref().and_then(|targets| targets.as_deref().ok());
+    let waits = match settled(&options.after, targets) {
+        Ok(waits) => waits,
+        Err(why) => return job.end(Ended::Failed(Error::Impossible(why.to_owned()))),
+    };
+    if outgoing.send(submission(&job, again, waits)).await.is_err() {
         return;
     }
     for data in parts(&job.spec.context) {
@@ -85,12 +92,12 @@ fn segment(job: &Job, lens: Bytes, data: Bytes) -> ClientMessage {
     message(Kind::Segment(v1::Segment { job: job.key, lens, data }))
 }
 
-fn submission(job: &Job, again: bool) -> ClientMessage {
+fn submission(job: &Job, again: bool, waits: Waits) -> ClientMessage {
     let (spec, options) = (&job.spec, &job.spec.options);
     let plan = match &spec.plan {
         JobPlan::Balanced { chunksize } => {
             let remaining = if again { job.remaining() } else { Vec::new() };
-            v1::submit::Plan::Balanced(v1::BalancedPlan { chunksize: *chunksize, remaining })
+            v1::submit::Plan::Balanced(balanced(*chunksize, remaining, &options.place, waits, again))
         }
         JobPlan::Direct { targets } => v1::submit::Plan::Direct(v1::DirectPlan { targets: targets.clone() }),
     };
@@ -111,6 +118,29 @@ fn submission(job: &Job, again: bool) -> ClientMessage {
         own_worker: spec.function.own_worker,
         plan: Some(plan),
     }))
+}
+
+fn balanced(
+    chunksize: u64,
+    remaining: Vec<v1::Span>,
+    place: &JobPlace,
+    waits: Waits,
+    again: bool,
+) -> v1::BalancedPlan {
+    let targets = waits.targets.or_else(|| place.targets.clone()?.ok());
+    let condition = place.condition.as_ref().and_then(|condition| condition.as_ref().ok());
+    v1::BalancedPlan {
+        chunksize,
+        remaining,
+        after: waits.after,
+        bound: targets.is_some(),
+        targets: targets.unwrap_or_default(),
+        needs: place.needs.iter().map(ToString::to_string).collect(),
+        // Engines may still be on their way back, as the client was.
+        patient: place.patient || again,
+        conditional: condition.is_some(),
+        condition: condition.copied().unwrap_or_default(),
+    }
 }
 
 /// A limit on the wire: 0 is none, so that a limit of nothing is the shortest there is.

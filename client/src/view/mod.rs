@@ -2,6 +2,7 @@
 
 mod array;
 mod balanced;
+mod balanced_place;
 mod balanced_with;
 mod chunksize;
 mod direct;

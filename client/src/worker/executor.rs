@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread::Thread;
 
+use phalanx_proto::frames::Frame;
 use phalanx_proto::v1::FailureKind;
 
 use super::call::Call;
@@ -52,8 +53,20 @@ fn work_loop(
     }
 }
 
+/// The job's condition is not met here: all that waits of it goes back.
+fn refuse(shared: &Shared, job: u64, why: &str) -> io::Result<()> {
+    let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut refused = shared.queue.cancel(job).into_iter();
+    refused.try_for_each(|chunks| output.send(&Frame::Refused(chunks, why.to_owned())))
+}
+
 fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut ChunkResult) -> io::Result<()> {
     shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
+    if let Some(condition) = &work.job.condition
+        && let Err(why) = condition.check(namespace)
+    {
+        return refuse(shared, work.chunks.job, &why);
+    }
     let mut call = Call::new(work, namespace, shared, result);
     match &work.job.entry {
         Ok(entry) => entry(&mut call),

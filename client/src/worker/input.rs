@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use phalanx_proto::frames::{Assign, Chunks, Frame, FrameDecoder, Open, Part};
 use rustix::net::RecvFlags;
 
+use super::condition::Condition;
 use super::entry::entry_at;
 use super::shared::Shared;
 use super::work::{Job, Payload, Work};
@@ -121,7 +122,9 @@ impl Input {
             None => open.context,
         };
         let entry = entry_at(open.entry).map_err(|e| e.to_string());
-        self.jobs.insert(open.job, Arc::new(Job::new(entry, open.label, context)));
+        let mut job = Job::new(entry, open.label, context);
+        job.condition = open.condition.map(Condition::new);
+        self.jobs.insert(open.job, Arc::new(job));
     }
 
     fn assign(&mut self, shared: &Shared, assign: Assign) -> io::Result<()> {

@@ -17,6 +17,7 @@
 
 mod call;
 mod clock;
+mod condition;
 mod entries;
 mod entry;
 mod executor;
@@ -32,6 +33,7 @@ mod start;
 mod work;
 
 pub(crate) use clock::now_ns;
+pub(crate) use condition::condition;
 pub use entries::Apply;
 pub(crate) use entries::{
     Function, apply, clear, execute, listen, map, map_rows, map_with, names, pull, push, push_context,

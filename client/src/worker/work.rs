@@ -8,6 +8,7 @@ use phalanx_proto::frames::{Assign, Chunks};
 use phalanx_proto::v1::FailureKind;
 use serde::de::DeserializeOwned;
 
+use super::condition::Condition;
 use super::entry::Entry;
 use super::fault::Fault;
 use crate::codec;
@@ -18,13 +19,15 @@ pub(crate) struct Job {
     pub(crate) entry: Result<Entry, String>,
     /// Its name.
     pub(crate) label: String,
+    /// What must be so for it to run here.
+    pub(crate) condition: Option<Condition>,
     context: Bytes,
     decoded: OnceLock<Result<Box<dyn Any + Send + Sync>, Fault>>,
 }
 
 impl Job {
     pub(crate) fn new(entry: Result<Entry, String>, label: String, context: Bytes) -> Self {
-        Self { entry, label, context, decoded: OnceLock::new() }
+        Self { entry, label, condition: None, context, decoded: OnceLock::new() }
     }
 
     /// The context's bytes.

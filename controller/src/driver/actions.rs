@@ -155,10 +155,15 @@ impl Driver {
             self.on_node_load(id, load);
         }
         if let Some(client) = self.clients.get_mut(&client) {
-            client.forget_job(job.number, job.id, outcome);
+            client.forget_job(job.number, job.id, key, outcome);
         }
         if !job.refused {
-            self.send_client(client, ToClient::Finished(told(job.number, outcome)), 0);
+            let refusal = job.refusal.map(|(engine, text)| format!("; {} said: {text}", self.name(engine)));
+            let mut finished = told(job.number, outcome);
+            if !finished.impossible.is_empty() {
+                finished.impossible.push_str(&refusal.unwrap_or_default());
+            }
+            self.send_client(client, ToClient::Finished(finished), 0);
         }
     }
 
@@ -166,8 +171,11 @@ impl Driver {
         let heartbeat_ms = u32::try_from(self.heartbeat.as_millis()).unwrap_or(u32::MAX).max(1);
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let host: Arc<str> = node.peer.host.as_str().into();
+        let mut tags = std::mem::take(&mut node.tags).into_iter();
         for engine in &engines {
-            let known = Engine { node: id, epoch: 0, host: Arc::clone(&host), node_pid: node.peer.pid };
+            let tags = tags.next().unwrap_or_default();
+            let (host, node_pid) = (Arc::clone(&host), node.peer.pid);
+            let known = Engine { node: id, epoch: 0, host, node_pid, tags };
             self.joined.push(known.info(*engine));
             self.engines.insert(*engine, known);
         }
@@ -187,7 +195,12 @@ impl Driver {
 
 /// How a job ended, as its client is told.
 pub(super) fn told(job: u64, outcome: Outcome) -> JobFinished {
-    JobFinished { job, cancelled: outcome == Outcome::Cancelled, expired: outcome == Outcome::Expired }
+    let impossible = match outcome {
+        Outcome::Impossible(why) => why.to_string(),
+        Outcome::Completed | Outcome::Cancelled | Outcome::Expired => String::new(),
+    };
+    let (cancelled, expired) = (outcome == Outcome::Cancelled, outcome == Outcome::Expired);
+    JobFinished { job, cancelled, expired, impossible }
 }
 
 fn len(elements: &Range<u64>) -> u64 {

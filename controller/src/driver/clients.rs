@@ -1,22 +1,26 @@
 //! What clients' events mean.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bytes::Bytes;
-use phalanx_proto::ids::{ClientId, JobKey};
+use phalanx_proto::ids::{ClientId, JobId, JobKey};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::{ClientEvent, ClientWelcome, JobAccepted, JobRefused, Refusal};
-use phalanx_scheduler::{Chunking, Input, Plan, Reject};
+use phalanx_scheduler::{Chunking, Dependency, Impossible, Input, Plan, Reject};
 
 use super::Driver;
 use super::actions::told;
 use super::job::Job;
-use super::roster::Client;
+use super::roster::{Client, Engine};
 use crate::outbox::{Load, Outbox, PeerId};
-use crate::parse::{ClientSaid, Hello, Refused, Submission, own_peer};
+use crate::parse::{After, ClientSaid, Hello, Refused, Submission, own_peer};
 
 /// The most elements of differing lengths in one chunk: their lengths travel in one message.
 const VARYING_CHUNK_ELEMENTS_MAX: u64 = 1 << 20;
+
+/// Tags that are named when a job needs another.
+const SHOWN_TAGS_MAX: usize = 20;
 
 impl Driver {
     pub(super) fn on_client_joined(&mut self, id: ClientId, hello: Hello, outbox: Outbox<ClientEvent>) {
@@ -85,14 +89,19 @@ impl Driver {
         // To the scheduler processes of its own are a program of its own: an engine goes over to it when it holds nothing
         // else, and never runs it beside another.
         let program = if wanted.own_worker { self.program_keys.fresh() } else { client.program_key };
+        let needs: Vec<String> = wanted.place.needs.iter().map(ToString::to_string).collect();
         if let Err(refused) = self.check(&wanted) {
             return self.refuse(id, number, refused);
         }
+        let after = match self.dependencies(id, &wanted) {
+            Ok(after) => after,
+            Err(refused) => return self.refuse(id, number, refused),
+        };
         self.jobs_made += 1;
         let key = JobKey(self.jobs_made);
-        let (job, spec) = Job::new(id, program, wanted, Instant::now());
+        let (job, spec) = Job::new(id, program, wanted, after, Instant::now());
         if let Err(reject) = self.tell(Input::Submit { client: id, job: key, spec }) {
-            return self.refuse(id, number, self.refusal(&reject));
+            return self.refuse(id, number, self.refusal(&reject, &needs));
         }
         self.jobs.insert(key, job);
         if let Some(client) = self.clients.get_mut(&id) {
@@ -104,6 +113,26 @@ impl Driver {
         }
         self.advance(key);
         self.settle();
+    }
+
+    /// What a job waits for, by the scheduler's names.
+    fn dependencies(&self, id: ClientId, wanted: &Submission) -> Result<Vec<Dependency>, Refused> {
+        let key = |job: &JobId| {
+            let known = self.clients.get(&id).and_then(|client| client.key_of(*job));
+            known.ok_or_else(|| {
+                let who = if *job == wanted.id { "itself".to_owned() } else { format!("job {job}") };
+                let text = format!(
+                    "the job waits for {who}, which is not a job of this session that came before it"
+                );
+                Refused::new(Refusal::UnknownJob, text)
+            })
+        };
+        let dependency = |after: &After| {
+            let After { any, success, failure, follow, .. } = *after;
+            let jobs = after.jobs.iter().map(key).collect::<Result<_, _>>()?;
+            Ok(Dependency { jobs, all: !any, success, failure, follow })
+        };
+        wanted.after.iter().map(dependency).collect()
     }
 
     /// What can be said of a job before the scheduler sees it.
@@ -145,8 +174,20 @@ impl Driver {
         Refused::new(Refusal::Limit, text)
     }
 
-    fn refusal(&self, reject: &Reject) -> Refused {
+    fn refusal(&self, reject: &Reject, needs: &[String]) -> Refused {
         match reject {
+            Reject::Impossible(Impossible::Needs) => {
+                let there: BTreeSet<String> = self.engines.values().flat_map(Engine::shown_tags).collect();
+                let there: Vec<String> = there.into_iter().take(SHOWN_TAGS_MAX).collect();
+                let text = format!(
+                    "no engine has what the job needs ({}); those that are there have: {}. Start one that has (engine --tag …), or let the view wait for it with patient()",
+                    needs.join(", "),
+                    if there.is_empty() { "no tags".to_owned() } else { there.join(", ") },
+                );
+                Refused::new(Refusal::Impossible, text)
+            }
+            Reject::Impossible(why) => Refused::new(Refusal::Impossible, why.to_string()),
+            Reject::UnknownDependency(_) => Refused::new(Refusal::UnknownJob, reject.to_string()),
             Reject::UnknownEngine(engine) => Refused::new(
                 Refusal::UnknownEngine,
                 format!(

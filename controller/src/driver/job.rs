@@ -5,10 +5,10 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use phalanx_proto::ids::{ClientId, JobId, JobKey, NodeId, ProgramKey};
+use phalanx_proto::ids::{ClientId, EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
-use phalanx_scheduler::{JobSpec, Plan};
+use phalanx_scheduler::{Dependency, JobSpec, Plan};
 
 use crate::parse::Submission;
 use crate::payload::{Payload, Rope};
@@ -30,6 +30,9 @@ pub(super) struct Job {
     context_bytes: u64,
     own_worker: bool,
     run_limit: Option<Duration>,
+    condition: Option<i64>,
+    /// The last engine that refused it, and why.
+    pub(super) refusal: Option<(EngineId, String)>,
     /// Elements that the scheduler was told of.
     pub(super) supplied: u64,
     /// Nodes that know the job.
@@ -56,6 +59,7 @@ impl Job {
         client: ClientId,
         program: ProgramKey,
         wanted: Submission,
+        after: Vec<Dependency>,
         now: Instant,
     ) -> (Self, JobSpec) {
         let job = Self {
@@ -72,6 +76,8 @@ impl Job {
             context_bytes: wanted.context_bytes,
             own_worker: wanted.own_worker,
             run_limit: wanted.run_limit,
+            condition: wanted.condition,
+            refusal: None,
             supplied: 0,
             opened: HashSet::new(),
             only: HashMap::new(),
@@ -82,6 +88,8 @@ impl Job {
             retries: wanted.retries,
             priority: wanted.priority,
             queue_limit: wanted.queue_limit,
+            after,
+            place: wanted.place,
             ..JobSpec::new(program, wanted.elements, wanted.plan)
         };
         (job, spec)
@@ -128,6 +136,8 @@ impl Job {
             context: last,
             own_worker: self.own_worker,
             run_limit_ns: nanoseconds(self.run_limit),
+            conditional: self.condition.is_some(),
+            condition: self.condition.unwrap_or_default(),
         };
         commands.push((NodeCommand { kind: Some(Kind::Open(open)) }, bytes));
         commands

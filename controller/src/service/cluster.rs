@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::ClientId;
+use phalanx_proto::limits::{TEXT_BYTES_MAX, clip};
 use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ProgramPiece, ProgramStored, StatusReply, StatusRequest,
+    ClientEvent, ClientMessage, ExplainReply, ExplainRequest, ProgramPiece, ProgramStored, StatusReply,
+    StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
@@ -61,6 +63,16 @@ impl Cluster for ClusterService {
         self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
         Ok(Response::new(answer))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let job = clip(&request.into_inner().job, TEXT_BYTES_MAX);
+        let (reply, answer) = oneshot::channel();
+        let asked = self.0.inbox.send(Event::Explain { job, reply });
+        asked.await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
+        answer.map(Response::new).map_err(Status::not_found)
     }
 }
 

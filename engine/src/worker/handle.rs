@@ -48,6 +48,7 @@ pub(crate) struct Predecessor {
 /// Which worker is to be started.
 pub(crate) struct Order<'a> {
     pub(crate) engine: u32,
+    pub(crate) place: usize,
     pub(crate) generation: u64,
     pub(crate) origin: &'a Origin,
     pub(crate) predecessor: Predecessor,
@@ -97,7 +98,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts one; how it fares comes as an [`Event`].
     pub(crate) fn start(ctx: &WorkerContext, order: Order<'_>) -> Self {
-        let Order { engine, generation, origin, predecessor, own, after } = order;
+        let Order { engine, place, generation, origin, predecessor, own, after } = order;
         let (frames, inbox) = mpsc::channel(FRAMES_MAX);
         let (tell, gone) = oneshot::channel();
         let (board, kill) = (Arc::new(OnceLock::new()), Arc::new(Notify::new()));
@@ -105,6 +106,7 @@ impl Worker {
         let life = Life {
             ctx: ctx.clone(),
             engine,
+            place,
             origin: origin.clone(),
             predecessor,
             is_own: own.is_some(),

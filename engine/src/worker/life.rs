@@ -21,7 +21,7 @@ use super::run_limits::RunLimits;
 use super::spawn;
 use crate::board::{Board, Running};
 use crate::config::Workers;
-use crate::outbound::{report, report_part, returned};
+use crate::outbound::{refused, report, report_part, returned};
 use crate::program::Origin;
 
 /// A worker whose only job has ended is given this long at most to leave by itself.
@@ -31,6 +31,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Life {
     pub(super) ctx: WorkerContext,
     pub(super) engine: u32,
+    /// Its place among the node's engines.
+    pub(super) place: usize,
     pub(super) origin: Origin,
     pub(super) predecessor: Predecessor,
     /// It is for one job alone.
@@ -100,7 +102,8 @@ impl Life {
             Workers::Processes => {
                 let path = self.ctx.programs.obtain(&self.origin).await?;
                 let name = self.shown_as();
-                let child = spawn::spawn(&path, name, self.engine, &theirs, &board)
+                let tags = self.ctx.config.tags.of(self.place);
+                let child = spawn::spawn(&path, name, self.engine, tags, &theirs, &board)
                     .await
                     .map_err(|e| spawn::explain(&path, name, &e))?;
                 Process::child(child, self.engine, self.ctx.config.output)
@@ -228,6 +231,7 @@ impl Life {
                     Frame::Report(m) => (m.chunks.count, report(engine, m)),
                     Frame::ReportPart(m) => (0, report_part(engine, m)),
                     Frame::Returned(chunks) => (chunks.count, returned(engine, chunks)),
+                    Frame::Refused(chunks, message) => (chunks.count, refused(engine, chunks, message)),
                     other => return Err(Fault::died(format!("a worker does not send {other:?}"))),
                 };
                 if self.ctx.outbound.send(message).await.is_err() {

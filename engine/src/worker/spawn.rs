@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::{WORKER_BOARD_FD, WORKER_SOCKET_FD};
 use crate::board::Board;
+use crate::tags::variable;
 
 /// A program that was written a moment ago may still be open for writing: in a child of this daemon, say, that was forked
 /// meanwhile and is about to become another program. The system does not start it until then. That passes; so long it is waited for.
@@ -24,6 +25,7 @@ pub(super) async fn spawn(
     program: &Path,
     shown_as: &str,
     engine: u32,
+    tags: impl Iterator<Item = (&str, &str)>,
     socket: &UnixStream,
     board: &Board,
 ) -> io::Result<Child> {
@@ -34,6 +36,7 @@ pub(super) async fn spawn(
         .arg0(format!("{shown_as} [phalanx engine {engine}]"))
         .env(WORKER_SOCKET_FD, socket.to_string())
         .env(WORKER_BOARD_FD, board.to_string())
+        .envs(tags.map(|(name, value)| (variable(name), value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -132,7 +135,7 @@ mod tests {
         let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         let (_ours, theirs) = UnixStream::pair().unwrap();
         let board = Board::create().unwrap();
-        let started = spawn(&path, "program", 0, &theirs, &board);
+        let started = spawn(&path, "program", 0, std::iter::empty(), &theirs, &board);
         tokio::pin!(started);
         // It is asked once, and has to wait.
         assert!(tokio::time::timeout(Duration::ZERO, &mut started).await.is_err());

@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, READY, RECALL,
-    REPORT, REPORT_PART, RETURNED, WELCOME,
+    REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
 };
 
 impl Frame {
@@ -50,6 +50,8 @@ impl Frame {
                 out.put_u64_le(m.job);
                 out.put_i64_le(m.entry);
                 put_bytes(out, m.label.as_bytes());
+                out.put_u8(m.condition.is_some().into());
+                out.put_i64_le(m.condition.unwrap_or_default());
                 return m.context.clone();
             }
             Self::Assign(m) => {
@@ -69,6 +71,11 @@ impl Frame {
             Self::Returned(chunks) => {
                 out.put_u8(RETURNED);
                 put_chunks(out, *chunks);
+            }
+            Self::Refused(chunks, message) => {
+                out.put_u8(REFUSED);
+                put_chunks(out, *chunks);
+                put_bytes(out, message.as_bytes());
             }
             Self::Cancel(job) => {
                 out.put_u8(CANCEL);

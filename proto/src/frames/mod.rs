@@ -46,6 +46,8 @@ pub enum Frame {
     Report(Report),
     /// Worker: chunks handed back.
     Returned(Chunks),
+    /// Worker: chunks handed back because their job's condition is not met here.
+    Refused(Chunks, String),
     /// A program that was started as a worker reached for a cluster before calling `phalanx::init()`.
     NotInitialised,
 }
@@ -92,6 +94,8 @@ pub struct Open {
     pub entry: i64,
     /// The function's name, for people.
     pub label: String,
+    /// The offset of a function that says whether the job may run here.
+    pub condition: Option<i64>,
     /// The value given by `with`, encoded: its last part.
     pub context: Bytes,
 }
@@ -214,6 +218,7 @@ const REPORT_PART: u8 = 10;
 const REPORT: u8 = 11;
 const RETURNED: u8 = 12;
 const NOT_INITIALISED: u8 = 13;
+const REFUSED: u8 = 15;
 
 #[cfg(test)]
 mod tests;

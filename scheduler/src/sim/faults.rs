@@ -100,7 +100,7 @@ impl World {
         let attempt = self.rng.pick(&[0, 1, 2, 3, u32::MAX]);
         let client = ClientId(self.rng.below(self.names + 3));
         let input = match self.rng.below(6) {
-            0 => Input::Returned { node, engine, job, first, count, attempt },
+            0 => Input::Returned { node, engine, job, first, count, attempt, refused: false },
             1 => Input::Cancel { client: ClientId(u64::MAX), job },
             2 => Input::Supplied { job, elements: u64::MAX - self.rng.below(3) },
             3 => Input::Heartbeat { node: NodeId(u64::MAX) },

@@ -7,7 +7,7 @@
 //!
 //! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
 //! - `clients`: jobs of all kinds; `faults`: what goes wrong;
-//! - `model`, `model_failures`, `job_model`: the promises, checked against every input and action;
+//! - `model`, `model_failures`, `place_model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
 //!
 //! First safety, then liveness: faults happen until the world is healed; then every job must end. A
@@ -20,6 +20,7 @@ pub mod makespan;
 mod model;
 mod model_failures;
 mod nodes;
+mod place_model;
 mod rng;
 mod worker;
 mod world;

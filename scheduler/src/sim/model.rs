@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 
 use super::job_model::{ChunkModel, JobModel, is_loss};
+use crate::place::Tags;
 use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan};
 
 /// A broken promise.
@@ -32,6 +33,9 @@ pub(super) struct Model {
     pub(super) clients: BTreeMap<ClientId, bool>,
     pub(super) nodes: BTreeMap<NodeId, NodeModel>,
     pub(super) engines: BTreeMap<EngineId, NodeId>,
+    /// What they have.
+    pub(super) tags: BTreeMap<EngineId, Tags>,
+    tags_to_come: Vec<Tags>,
     ids_used: BTreeSet<EngineId>,
     pub(super) jobs: BTreeMap<JobKey, JobModel>,
     pub(super) live: BTreeMap<(JobKey, u64), Live>,
@@ -73,8 +77,10 @@ impl Model {
                 }
                 Some(good)
             }
-            Input::Returned { node, engine, job, first, count, attempt } => {
-                Some(held(node, engine, *job, *first, *count, *attempt))
+            Input::Returned { node, engine, job, first, count, attempt, refused } => {
+                let good = held(node, engine, *job, *first, *count, *attempt);
+                let may = |job: &JobModel| job.ended.is_some() || job.spec.place.conditional;
+                Some(good && (!refused || may(&self.jobs[job])))
             }
             Input::WorkerLost { node, engine, .. } => Some(self.engines.get(engine) == Some(node)),
             Input::Heartbeat { node }
@@ -100,7 +106,10 @@ impl Model {
             Input::ClientJoined { client } => drop(self.clients.insert(*client, false)),
             Input::ClientLost { client } => drop(self.clients.remove(client)),
             Input::ClientPressure { client, on } => drop(self.clients.insert(*client, *on)),
-            Input::NodeJoined { node, .. } => drop(self.nodes.insert(*node, NodeModel::default())),
+            Input::NodeJoined { node, tags, .. } => {
+                self.nodes.insert(*node, NodeModel::default());
+                self.tags_to_come.clone_from(tags);
+            }
             Input::NodePressure { node, on } => self.node(*node).pressed = *on,
             Input::NodeDraining { node } => self.node(*node).draining = true,
             Input::Submit { client, job, spec } => self.submit(*client, *job, spec.clone()),
@@ -109,7 +118,10 @@ impl Model {
                     job.supplied = *elements;
                 }
             }
-            Input::Returned { job, first, count, .. } => {
+            Input::Returned { engine, job, first, count, refused, .. } => {
+                if *refused {
+                    self.refused(*job, *engine);
+                }
                 for index in *first..*first + u64::from(*count) {
                     self.live.remove(&(*job, index));
                 }
@@ -156,6 +168,8 @@ impl Model {
             accepted: BTreeSet::new(),
             failed: BTreeSet::new(),
             cancelled_on: BTreeSet::new(),
+            ran_on: BTreeSet::new(),
+            refused_on: BTreeSet::new(),
         };
         self.jobs.insert(job, model);
     }
@@ -195,8 +209,10 @@ impl Model {
     }
 
     fn registered(&mut self, node: NodeId, engines: &[EngineId]) -> Result<(), Broken> {
+        let mut tags = std::mem::take(&mut self.tags_to_come).into_iter();
         for engine in engines {
             ensure(self.ids_used.insert(*engine), || format!("engine id {engine} is granted again"))?;
+            self.tags.insert(*engine, tags.next().unwrap_or_default());
             self.engines.insert(*engine, node);
         }
         self.node(node).engines = engines.to_vec();
@@ -213,6 +229,8 @@ impl Model {
         ensure(self.engines.get(&engine) == Some(&node), || format!("assigned to {engine}, which is gone"))?;
         let place = &self.nodes[&node];
         ensure(!place.pressed && !place.draining, || format!("assigned to {engine} of a closed node"))?;
+        ensure(self.jobs.contains_key(&run.job), || format!("{run:?} of no job"))?;
+        self.check_begun(run.job, engine)?;
         let job = self.jobs.get_mut(&run.job).ok_or("assigned of no job")?;
         ensure(job.ended.is_none(), || format!("{run:?} after the end"))?;
         ensure(!self.clients[&job.client], || format!("{run:?} of a client that does not read"))?;
@@ -251,6 +269,7 @@ impl Model {
         let named = (run.job, run.first, run.count, run.attempt) == (*key, *first, *count, *attempt);
         ensure(named, || format!("{run:?} accepted, but {cause:?} reported"))?;
         let job = self.jobs.get_mut(key).ok_or("accepted of no job")?;
+        job.ran_on.insert(*engine);
         ensure(job.ended.is_none() && job.client == client, || format!("{run:?} accepted after the end"))?;
         for index in run.chunks() {
             let live = self.live.remove(&(*key, index));
@@ -312,6 +331,7 @@ impl Model {
                     format!("{key} expired at {}, was to begin by {:?}", self.now, job.begin_by)
                 })?;
             }
+            Outcome::Impossible(why) => self.check_impossible(key, why)?,
             Outcome::Cancelled => {
                 let wanted = matches!(cause, Input::Cancel { job, .. } if *job == key)
                     || matches!(cause, Input::ClientLost { client: c } if *c == client);
@@ -340,6 +360,7 @@ impl Model {
 
     fn gone(&mut self, engine: EngineId) -> Result<(), Broken> {
         let node = self.engines.remove(&engine).ok_or("no such engine is gone")?;
+        self.forget_tags(engine);
         if !self.engines.values().any(|n| *n == node) {
             self.nodes.remove(&node);
         }
@@ -351,6 +372,7 @@ impl Model {
     pub(super) fn settle(&mut self, was_tick: bool) -> Result<(), Broken> {
         let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));
         ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
+        self.check_nobody_waits_in_vain()?;
         ensure(self.overran.is_none(), || format!("{:?} overran, and did not fail", self.overran))?;
         let begun =
             |job: &JobModel| job.ended.is_some() || job.chunks.values().any(|chunk| chunk.attempt > 0);

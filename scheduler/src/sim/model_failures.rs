@@ -86,8 +86,13 @@ impl Model {
     }
 
     fn is_some_node_able(&self, job: JobKey) -> bool {
-        let Some(program) = self.jobs.get(&job).map(|job| job.spec.program) else { return true };
+        let Some(job) = self.jobs.get(&job) else { return true };
+        let program = job.spec.program;
         let gone = |node: &NodeId| !self.engines.values().any(|n| n == node);
+        let bound = !job.spec.place.is_anywhere() || !job.spec.after.is_empty();
+        if bound && !self.is_some_engine_able(job) {
+            return false;
+        }
         self.nodes
             .iter()
             .any(|(id, node)| !node.draining && !gone(id) && !self.barred.contains(&(program, *id)))

@@ -8,6 +8,7 @@ use phalanx_proto::ids::{EngineId, NodeId, Run};
 use super::model::Broken;
 use super::worker::{Running, Task, Unsent, Worker};
 use super::world::{Command, Event, SimNode, World};
+use crate::place::Tags;
 use crate::{Input, Loss, LossKind, RunningChunk};
 
 const BEAT_NS: u64 = 4_000_000;
@@ -21,8 +22,21 @@ impl World {
             SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
         self.nodes.insert(id, node);
         self.after(BEAT_NS, Event::Beat(id));
-        let joined = self.tell(Input::NodeJoined { node: id, engines, wanted })?;
+        let tags = (0..engines).map(|_| self.any_tags()).collect();
+        let joined = self.tell(Input::NodeJoined { node: id, engines, wanted, tags })?;
         if joined { Ok(()) } else { Err("a node could not join".to_owned()) }
+    }
+
+    /// Once the world is healed every engine has everything.
+    fn any_tags(&mut self) -> Tags {
+        let mut tags = Tags::new();
+        if self.healed || self.rng.once_in(3) {
+            tags.insert("gpu".into(), "0".into());
+        }
+        if self.healed || self.rng.once_in(2) {
+            tags.insert("memory".into(), "64".into());
+        }
+        tags
     }
 
     /// Signs of life travel on a connection of their own, and may be lost.
@@ -69,7 +83,18 @@ impl World {
         self.send_unsent(node, engine);
         for run in runs {
             let (job, first, count, attempt) = (run.job, run.first, run.count, run.attempt);
-            self.say(node, Input::Returned { node, engine, job, first, count, attempt });
+            self.say(node, Input::Returned { node, engine, job, first, count, attempt, refused: false });
+        }
+    }
+
+    /// A condition is not met: all that waits of its job goes back.
+    fn refuse(&mut self, node: NodeId, engine: EngineId, task: &Task) {
+        let Some(worker) = self.worker(node, engine) else { return };
+        let mut runs = vec![task.run];
+        runs.extend(worker.cancel(task.run.job));
+        self.send_unsent(node, engine);
+        for Run { job, first, count, attempt, .. } in runs {
+            self.say(node, Input::Returned { node, engine, job, first, count, attempt, refused: true });
         }
     }
 
@@ -80,6 +105,10 @@ impl World {
         let program = self.specs[&task.run.job].program.0;
         if self.nodes[&node].unable == Some(program) {
             return self.lose_worker(node, engine, LossKind::CannotStart, None);
+        }
+        if self.specs[&task.run.job].place.conditional && self.natures[&task.run.job].refuses(engine) {
+            self.refuse(node, engine, &task);
+            return self.go_on(node, engine);
         }
         let ns = self.chunk_ns(&task);
         let (started, ends) = (self.now, self.now + ns);

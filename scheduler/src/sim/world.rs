@@ -80,6 +80,8 @@ pub(super) struct Nature {
     pub(super) kills_one_in: u64,
     /// One element in so many runs for longer than it may.
     pub(super) overruns_one_in: u64,
+    /// On one engine in so many its condition is not met.
+    pub(super) refuses_one_in: u64,
 }
 
 /// Everything.
