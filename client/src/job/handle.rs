@@ -142,7 +142,7 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn wait_interactive(&self) -> Result<()> {
-        progress::show(self)?;
+        progress::show(std::slice::from_ref(self))?;
         self.error().map_or(Ok(()), Err)
     }
 
@@ -307,6 +307,12 @@ impl JobHandle {
             shown.iter_mut().for_each(|failure| failure.element = numbers[failure.element as usize]);
         }
         shown
+    }
+}
+
+impl AsRef<Self> for JobHandle {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

@@ -7,6 +7,7 @@ mod options;
 mod ready;
 mod run;
 mod state;
+mod waiter;
 
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};
@@ -14,3 +15,4 @@ pub(crate) use options::JobOptions;
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec, State};
+pub(crate) use waiter::Waiter;

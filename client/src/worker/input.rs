@@ -121,7 +121,7 @@ impl Input {
             None => open.context,
         };
         let entry = entry_at(open.entry).map_err(|e| e.to_string());
-        self.jobs.insert(open.job, Arc::new(Job::new(entry, open.label, context)));
+        self.jobs.insert(open.job, Arc::new(Job::new(entry, open.label, open.ranks, context)));
     }
 
     fn assign(&mut self, shared: &Shared, assign: Assign) -> io::Result<()> {

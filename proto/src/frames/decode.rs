@@ -21,7 +21,13 @@ impl Frame {
             WELCOME => Self::Welcome(Welcome { engine: u32(b)?, predecessor: text(b)?, signal: u32(b)? }),
             OPEN_PART => Self::OpenPart(part(b)?),
             ASSIGN_PART => Self::AssignPart(part(b)?),
-            OPEN => Self::Open(Open { job: u64(b)?, entry: i64(b)?, label: text(b)?, context: rest(b) }),
+            OPEN => Self::Open(Open {
+                job: u64(b)?,
+                entry: i64(b)?,
+                label: text(b)?,
+                ranks: u32(b)?,
+                context: rest(b),
+            }),
             ASSIGN => Self::Assign(Assign {
                 chunks: chunks(b)?,
                 element_first: u64(b)?,

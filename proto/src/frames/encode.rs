@@ -50,6 +50,7 @@ impl Frame {
                 out.put_u64_le(m.job);
                 out.put_i64_le(m.entry);
                 put_bytes(out, m.label.as_bytes());
+                out.put_u32_le(m.ranks);
                 return m.context.clone();
             }
             Self::Assign(m) => {
