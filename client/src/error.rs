@@ -50,6 +50,9 @@ pub enum Error {
         /// Those that exist.
         existing: String,
     },
+    /// A direct view names an engine twice.
+    #[error("a direct view has each engine once, and engine {0} is named twice")]
+    EngineTwice(u32),
     /// The engines waited for did not come.
     #[error("{there} of {wanted} engines are there after {waited:?}\n  Start more: engine --profile NAME -n {}", wanted - there)]
     TooFewEngines {
@@ -95,10 +98,14 @@ pub enum Error {
     #[error("the stream was cancelled, and with it what was under way; nothing more comes of it")]
     StreamCancelled,
     /// The input of a stream panicked.
-    #[error("the iterator that a stream reads panicked, so the stream ends here: {0}\n  All elements before have been given")]
+    #[error(
+        "the iterator that a stream reads panicked, so the stream ends here: {0}\n  All elements before have been given"
+    )]
     StreamInput(String),
     /// A bound under which a stream cannot move.
-    #[error("a stream needs room for at least one element: {0} is not possible; give a positive number, or leave it out")]
+    #[error(
+        "a stream needs room for at least one element: {0} is not possible; give a positive number, or leave it out"
+    )]
     StreamBound(&'static str),
     /// The job was not begun within its queue limit.
     #[error(

@@ -55,7 +55,8 @@ fn a_failing_element_is_an_error_of_its_own_and_the_stream_goes_on() {
     assert_eq!(run(&cluster, &["failures"]).line("failed"), "failed 200");
     let finished = run(&cluster, &["kills"]);
     let errors = finished.lines("error ");
-    assert!(errors.len() == 1 && errors[0].starts_with("error element 50: quarantined"), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error element 50 "), "{errors:?}");
+    assert!(errors[0].contains("quarantined: it ended the process that ran it 3 times"), "{errors:?}");
     assert_eq!(finished.line("good"), "good 99");
 }
 
@@ -125,7 +126,11 @@ fn an_element_that_cannot_be_encoded_is_an_error_in_its_place() {
     struct Picky(u64);
     impl serde::Serialize for Picky {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            if self.0 == 7 { Err(serde::ser::Error::custom("not seven")) } else { self.0.serialize(serializer) }
+            if self.0 == 7 {
+                Err(serde::ser::Error::custom("not seven"))
+            } else {
+                self.0.serialize(serializer)
+            }
         }
     }
     let client = phalanx::Client::in_process(2).unwrap();

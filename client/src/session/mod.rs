@@ -157,7 +157,8 @@ impl Session {
             holds()
         };
         if timeout.is_none_or(|timeout| timeout >= RUN_TIMEOUT_MIN) {
-            let news = std::future::poll_fn(|cx| if look(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
+            let news =
+                std::future::poll_fn(|cx| if look(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
             if let Some(held) = self.drive.run_until(news, timeout) {
                 return held;
             }

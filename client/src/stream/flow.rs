@@ -187,7 +187,7 @@ where
         }
         let len = self.window.chunk_len(engines).min(self.window.elements_left(load));
         let before = self.pulled;
-        let (elements, refused) = self.pull(len, self.window.chunk_bytes(engines));
+        let (elements, refused) = self.pull(len, self.window.chunk_bytes(load, engines));
         if elements.lens.count() > 0 {
             self.submit(before, elements);
         }
@@ -257,5 +257,6 @@ fn refused(element: u64, why: &CodecError) -> RemoteError {
 /// What a panic said.
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it did not say why".to_owned())
 }

@@ -93,7 +93,7 @@ impl<I, R, O> MapStream<I, R, O> {
     /// let zeros = std::iter::repeat_with(|| vec![0.0; 1000]);
     /// let mut sums = client.load_balanced_view().map_stream(|x: Vec<f64>| x.iter().sum::<f64>(), zeros).max_bytes(64 << 10);
     /// assert_eq!(sums.next().transpose()?, Some(0.0));
-    /// assert!(sums.pulled() <= 9);
+    /// assert!(sums.pulled() <= 10);
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Self {

@@ -89,8 +89,11 @@ impl Window {
 
     /// Whether another chunk may be begun.
     pub(super) fn has_room(&self, load: Load, engines: u64) -> bool {
-        let per_engine =
-            if self.context_bytes > CONTEXT_LARGE_BYTES { CHUNKS_PER_ENGINE_LARGE } else { CHUNKS_PER_ENGINE };
+        let per_engine = if self.context_bytes > CONTEXT_LARGE_BYTES {
+            CHUNKS_PER_ENGINE_LARGE
+        } else {
+            CHUNKS_PER_ENGINE
+        };
         let running_max = match self.elements_max {
             Some(_) => CHUNKS_MAX,
             None => per_engine.saturating_mul(engines.max(1)),
@@ -98,7 +101,7 @@ impl Window {
         load.running < running_max
             && load.chunks < CHUNKS_MAX
             && self.elements_left(load) > 0
-            && (load.bytes + self.results_of(load.elements) < self.bytes_max || load.elements == 0)
+            && (self.bytes_left(load) > 0 || load.elements == 0)
     }
 
     /// How many elements may still be pulled.
@@ -121,9 +124,13 @@ impl Window {
         wanted.min(GROWTH * self.longest).min(share).max(1)
     }
 
-    /// A chunk is closed when it has so many bytes.
-    pub(super) fn chunk_bytes(&self, engines: u64) -> u64 {
-        (self.bytes_max / (2 * engines.max(1))).max(1)
+    /// The next chunk is closed when it has so many bytes.
+    pub(super) fn chunk_bytes(&self, load: Load, engines: u64) -> u64 {
+        (self.bytes_max / (2 * engines.max(1))).min(self.bytes_left(load)).max(1)
+    }
+
+    fn bytes_left(&self, load: Load) -> u64 {
+        self.bytes_max.saturating_sub(load.bytes + self.results_of(load.elements))
     }
 
     /// For how long elements are pulled for one chunk: engines are not kept waiting for slow input.
@@ -198,7 +205,10 @@ mod tests {
         assert!(!window.has_room(load(1, ELEMENTS_MAX, 0), 2), "elements");
         assert!(!window.has_room(load(1, 1, BYTES_MAX), 2), "bytes");
         assert!(window.has_room(load(0, 0, BYTES_MAX), 2), "nothing is under way");
-        assert!(!window.has_room(Load { chunks: CHUNKS_MAX, ..load(0, 1, 0) }, 2), "chunks that wait for the reader");
+        assert!(
+            !window.has_room(Load { chunks: CHUNKS_MAX, ..load(0, 1, 0) }, 2),
+            "chunks that wait for the reader"
+        );
         window.measured(1, 1000, BYTES_MAX / 4);
         assert!(window.has_room(load(2, 3, 0), 2) && !window.has_room(load(2, 4, 0), 2), "bytes of results");
 

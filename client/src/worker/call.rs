@@ -71,15 +71,11 @@ impl<'a> Call<'a> {
         let lens = self.work.lens.clone();
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
-        let ranks = self.work.job.ranks;
-        self.enter(0);
+        self.enter();
         let mut now = now_ns();
         while let Some(place) = self.shared.queue.claim() {
             self.shared.board.advance(self.work.chunks.first + u64::from(place));
             self.result.started_ns = now;
-            if ranks > 0 {
-                self.enter(place);
-            }
             for offset in 0..per_chunk {
                 self.shared.board.reach(offset as u32);
                 let range = slots.next_range();
@@ -101,12 +97,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Says where functions run from here on: in the chunk at this place of the run.
-    fn enter(&self, place: u32) {
+    /// Says where functions run from here on. A direct job has one chunk for each engine, whose place is the chunk's.
+    fn enter(&self) {
         let Chunks { first, attempt, .. } = self.work.chunks;
         let (rank, size) = match self.work.job.ranks {
             0 => (0, 1),
-            ranks => ((first + u64::from(place)) as u32, ranks),
+            ranks => (first as u32, ranks),
         };
         set_here(Some(Here { engine: self.namespace.engine(), rank, size, attempt }));
     }

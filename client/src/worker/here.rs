@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a function runs, and its place among those that the call is for; see [`here`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Here {
     /// The engine's id.
     pub engine: u32,

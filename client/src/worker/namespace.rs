@@ -213,7 +213,9 @@ impl Namespace {
     pub fn take<T: Value>(&mut self, name: &str) -> Result<T, NamespaceError> {
         self.alone::<T>(name)?;
         let value = self.values.remove(name).and_then(|slot| slot.value.downcast::<Arc<T>>().ok());
-        Ok(value.and_then(|value| Arc::into_inner(*value)).expect("it was there, and nobody's else, a line ago"))
+        Ok(value
+            .and_then(|value| Arc::into_inner(*value))
+            .expect("it was there, and nobody's else, a line ago"))
     }
 
     /// Forgets a name; false when there was none.

@@ -70,7 +70,10 @@ impl<T> Deref for Reference<T> {
 
     fn deref(&self) -> &T {
         self.value().unwrap_or_else(|| {
-            panic!("a Reference to {:?} has a value only in a function on an engine that gets it as an argument", self.name)
+            panic!(
+                "a Reference to {:?} has a value only in a function on an engine that gets it as an argument",
+                self.name
+            )
         })
     }
 }

@@ -65,8 +65,9 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(job, total, data)| Frame::OpenPart(Part { job, total, data })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::AssignPart(Part { job, total, data })),
-        (any::<u64>(), any::<i64>(), ".{0,30}", any::<u32>(), arbitrary_bytes())
-            .prop_map(|(job, entry, label, ranks, context)| Frame::Open(Open { job, entry, label, ranks, context })),
+        (any::<u64>(), any::<i64>(), ".{0,30}", any::<u32>(), arbitrary_bytes()).prop_map(
+            |(job, entry, label, ranks, context)| Frame::Open(Open { job, entry, label, ranks, context })
+        ),
         (
             arbitrary_chunks(),
             any::<(u64, u32, u32)>(),

@@ -42,7 +42,7 @@ fn stops(client: &Client, gate: &Gate) -> phalanx::Result<()> {
     for i in 0..5_000_u64 {
         assert_eq!(stream.next().expect("there is more")?, vec![i as u8; ELEMENT_BYTES]);
         let ahead = pulled.get() - stream.delivered();
-        assert!(ahead <= BYTES_MAX / ELEMENT_BYTES as u64 + 1024, "{ahead} are ahead");
+        assert!(ahead <= BYTES_MAX / ELEMENT_BYTES as u64 + 1, "{ahead} are ahead");
     }
     assert_eq!(pulled.get(), stream.pulled());
     println!("stopped");
@@ -124,7 +124,7 @@ fn failures(client: &Client) -> phalanx::Result<()> {
             Ok(value) => assert_eq!(value, 2 * x),
             Err(Error::Remote(errors)) => {
                 let [e] = errors.errors.as_slice() else { panic!("{errors}") };
-                assert_eq!((e.element, e.attempt), (x, 2));
+                assert!(e.element == x && e.attempt >= 2, "{e}");
                 let expected = if x % 10 == 7 { "no sevens" } else { "has a three" };
                 assert!(e.message.contains(expected), "{e}");
                 failed += 1;
@@ -178,7 +178,7 @@ fn restart(client: &Client, gate: &Gate) -> phalanx::Result<()> {
 fn spreads(client: &Client) -> phalanx::Result<()> {
     let run = |x: u64| (x, std::process::id());
     let mut pids: Vec<u32> = Vec::new();
-    for outcome in client.load_balanced_view().map_stream(run, 0..).chunksize(1).take(20_000) {
+    for outcome in client.load_balanced_view().map_stream(run, 0..).chunksize(1).take(5_000) {
         pids.push(outcome?.1);
     }
     pids.sort_unstable();
