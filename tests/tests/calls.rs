@@ -67,7 +67,7 @@ fn several_jobs_are_waited_for_until_one_ends_or_fails_or_all_have() {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 #[test]
