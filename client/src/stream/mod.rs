@@ -6,10 +6,10 @@
 //!                 └──── only while the window has room, when the reader asks ◀─┘
 //! ```
 //!
-//! - [`map_stream`]: what users hold, read by a thread; [`asynchronous`]: the same, awaited;
-//! - [`flow`]: pulls, submits, takes what is done; it never waits, so that both can use it;
-//! - [`fleet`]: the jobs that are under way, which a [`StreamCanceller`] can end from another thread;
-//! - [`window`]: how much may be under way, and how long chunks are.
+//! - `map_stream`: what users hold, read by a thread; `asynchronous`: the same, awaited;
+//! - `flow`: pulls, submits, takes what is done; it never waits, so that both can use it;
+//! - `fleet`: the jobs that are under way, which a [`StreamCanceller`] can end from another thread;
+//! - `window`: how much may be under way, and how long chunks are.
 
 mod asynchronous;
 mod fleet;
