@@ -14,6 +14,8 @@ impl LoadBalancedView {
     /// `f` of every item of an iterator that may be lazy or endless, a bounded number of them at a time; see [`MapStream`]. Nothing is pulled before
     /// the stream is read. (It is what `imap` is in ipyparallel.)
     ///
+    /// Retries, labels, priorities and run limits of the view count for each element; its queue limit for the beginning of the stream.
+    ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
     /// let lines = ["1.5", "2", "none"].into_iter().map(str::to_owned);
