@@ -50,6 +50,9 @@ pub enum Error {
         /// Those that exist.
         existing: String,
     },
+    /// A direct view names an engine twice.
+    #[error("a direct view has each engine once, and engine {0} is named twice")]
+    EngineTwice(u32),
     /// The engines waited for did not come.
     #[error("{there} of {wanted} engines are there after {waited:?}\n  Start more: engine --profile NAME -n {}", wanted - there)]
     TooFewEngines {
@@ -83,6 +86,27 @@ pub enum Error {
     /// The job was cancelled.
     #[error("the job was aborted")]
     Aborted,
+    /// A result that is not made of one value per engine was asked for them by engine.
+    #[error(
+        "the result is not one value for each engine of a list, so it cannot be given by engine\n  Use get(), or a direct view of a list or range of engines"
+    )]
+    NotPerEngine,
+    /// The executor was shut down before the call.
+    #[error("the executor was shut down, and takes no new calls; make another with executor()")]
+    ExecutorShutDown,
+    /// The stream was cancelled.
+    #[error("the stream was cancelled, and with it what was under way; nothing more comes of it")]
+    StreamCancelled,
+    /// The input of a stream panicked.
+    #[error(
+        "the iterator that a stream reads panicked, so the stream ends here: {0}\n  All elements before have been given"
+    )]
+    StreamInput(String),
+    /// A bound under which a stream cannot move.
+    #[error(
+        "a stream needs room for at least one element: {0} is not possible; give a positive number, or leave it out"
+    )]
+    StreamBound(&'static str),
     /// The job was not begun within its queue limit.
     #[error(
         "no engine was free for the job within its queue limit of {0:?}, and it was given up

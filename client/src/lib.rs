@@ -35,6 +35,7 @@
 mod client;
 pub mod comm;
 mod error;
+mod executor;
 mod job;
 mod local;
 pub mod mapper;
@@ -47,11 +48,14 @@ mod run;
 mod save;
 mod session;
 pub mod simulation;
+pub mod stream;
 mod view;
+mod waiting;
 mod worker;
 
 pub use client::Client;
 pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
+pub use executor::Executor;
 pub use job::{ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle, Progress};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
@@ -61,11 +65,13 @@ pub use run::{AsyncRun, ResumableView};
 #[cfg(feature = "hdf5")]
 pub use save::SaveOptions;
 pub use session::EngineInfo;
+pub use stream::{AsyncMapStream, MapStream, StreamCanceller};
 pub use view::{
     All, Auto, Chunksize, DirectView, DirectWith, Gather, LoadBalancedView, LoadBalancedWith, Many, One,
     Scatter, Shape, Targets,
 };
-pub use worker::{Apply, Namespace, NamespaceError};
+pub use waiting::{ReturnWhen, Waited};
+pub use worker::{Apply, Here, Namespace, NamespaceError, Reference, here};
 
 /// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
 /// In the user's own process it does nothing.

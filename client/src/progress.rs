@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,28 +20,34 @@ const STANDSTILL_SHOWN_AFTER: Duration = Duration::from_secs(2);
 /// Failures that are shown one by one; the rest are counted.
 const FAILURES_SHOWN_MAX: usize = 20;
 
-/// Waits for the job and shows how it goes.
-pub(crate) fn show(handle: &JobHandle) -> Result<()> {
+/// Waits for jobs and shows how they go, all together.
+pub(crate) fn show(handles: &[JobHandle]) -> Result<()> {
+    let Some(session) = handles.first().map(|handle| &handle.session) else { return Ok(()) };
     let bar = if stderr().is_terminal() { Some(bar()) } else { None };
-    let mut shown = 0;
-    let mut last_line = Instant::now();
+    let started = Instant::now();
+    let elapsed = || handles.iter().map(JobHandle::elapsed).max().unwrap_or_else(|| started.elapsed());
+    let mut shown = vec![0; handles.len()];
+    let mut last_line = started;
     let mut waiting = Waiting::default();
+    let jobs: Vec<_> = handles.iter().map(|handle| Arc::clone(&handle.job)).collect();
     loop {
-        let ended = handle.wait(Some(REFRESH));
-        let progress = handle.progress();
-        shown = show_failures(handle, shown, bar.as_ref());
-        show_notices(handle, bar.as_ref());
+        let ended = session.wait_until(&jobs, || jobs.iter().all(|job| job.is_over()), Some(REFRESH));
+        let progress = together(handles);
+        for (handle, shown) in handles.iter().zip(&mut shown) {
+            *shown = show_failures(handle, *shown, bar.as_ref());
+            show_notices(handle, bar.as_ref());
+        }
         if ended {
             break;
         }
-        if let Some(text) = waiting.news(handle.session.engines().standstill(), Instant::now()) {
+        if let Some(text) = waiting.news(session.engines().standstill(), Instant::now()) {
             say(bar.as_ref(), &text);
         }
         match &bar {
             Some(bar) => draw(bar, &progress),
             None if last_line.elapsed() >= LINE_EVERY => {
                 last_line = Instant::now();
-                let _ = writeln!(stdout(), "{}", line(&progress, handle.elapsed()));
+                let _ = writeln!(stdout(), "{}", line(&progress, elapsed()));
             }
             None => {}
         }
@@ -48,14 +55,29 @@ pub(crate) fn show(handle: &JobHandle) -> Result<()> {
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    if matches!(handle.job.lock().ended, Some(Ended::Failed(_))) {
+    if jobs.iter().any(|job| matches!(job.lock().ended, Some(Ended::Failed(_)))) {
         // It was not run to its end: the caller gets the error, and nothing is "done".
         return Ok(());
     }
-    let mut text = line(&handle.progress(), handle.wall_time());
+    let wall_time = handles.iter().map(JobHandle::wall_time).max().unwrap_or_default();
+    let mut text = line(&together(handles), wall_time);
     let _ = write!(text, "\ndone");
     let _ = writeln!(stdout(), "{text}");
     Ok(())
+}
+
+/// The progress of all of them. Chunks are counted only where each knows how many it has.
+fn together(handles: &[JobHandle]) -> Progress {
+    let each: Vec<Progress> = handles.iter().map(JobHandle::progress).collect();
+    let sum = |of: fn(&Progress) -> u64| each.iter().map(of).sum();
+    Progress {
+        chunks_done: sum(|p| p.chunks_done),
+        chunks: each.iter().map(|p| p.chunks).sum(),
+        elements_done: sum(|p| p.elements_done),
+        elements_failed: sum(|p| p.elements_failed),
+        elements: sum(|p| p.elements),
+        attempts_lost: sum(|p| p.attempts_lost),
+    }
 }
 
 fn show_failures(handle: &JobHandle, shown: usize, bar: Option<&ProgressBar>) -> usize {

@@ -255,7 +255,7 @@ impl Client {
 
     async fn map(&mut self, job: u64, chunks_per_report: u32) -> Outcome<Duration> {
         let start = Instant::now();
-        let plan = submit::Plan::Balanced(BalancedPlan { chunksize: 1, remaining: vec![] });
+        let plan = submit::Plan::Balanced(BalancedPlan { chunksize: 1, ..BalancedPlan::default() });
         self.submit(job, &chunks_per_report.to_string(), ELEMENTS, plan).await?;
         let mut left = ELEMENTS as usize * 8;
         while left > 0 {

@@ -82,9 +82,14 @@ impl Session {
         let origin =
             Origin { program, hash, client_host_id: open.client_host_id, client_pid: open.client_pid };
         let context = self.parts.remove(&open.job).unwrap_or_default();
-        let condition = open.conditional.then_some(open.condition);
-        let frame =
-            Open { job: open.job, entry: open.entry, label: open.label, condition, context: open.context };
+        let frame = Open {
+            job: open.job,
+            entry: open.entry,
+            label: open.label,
+            ranks: open.ranks,
+            condition: open.conditional.then_some(open.condition),
+            context: open.context,
+        };
         let own_worker = open.own_worker;
         let run_limit = (open.run_limit_ns > 0).then(|| Duration::from_nanos(open.run_limit_ns));
         self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context, own_worker, run_limit }));

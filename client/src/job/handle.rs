@@ -143,7 +143,7 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn wait_interactive(&self) -> Result<()> {
-        progress::show(self)?;
+        progress::show(std::slice::from_ref(self))?;
         self.error().map_or(Ok(()), Err)
     }
 

@@ -9,6 +9,7 @@ mod options;
 mod ready;
 mod run;
 mod state;
+mod waiter;
 
 pub use dependency::Dependency;
 pub(crate) use dependency::{Waits, settled};
@@ -19,3 +20,4 @@ pub(crate) use options::{JobOptions, JobPlace};
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec, State};
+pub(crate) use waiter::Waiter;

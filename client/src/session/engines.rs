@@ -119,6 +119,11 @@ impl Engines {
         self.lock().alive.values().cloned().collect()
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().alive.len()
+    }
+
     pub(crate) fn ids(&self) -> Vec<u32> {
         self.lock().alive.keys().copied().collect()
     }

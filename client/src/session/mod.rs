@@ -37,7 +37,8 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
-use drive::{Drive, Waiting};
+use drive::Drive;
+pub(crate) use drive::Waiting;
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec, Ready, State};
@@ -146,18 +147,44 @@ impl Session {
 
     /// Waits until one of these jobs has ended.
     pub(crate) fn wait_for_any(&self, jobs: &[Arc<Job>]) {
-        // All are asked, so that each wakes this thread.
-        let ended = |waker: &Waker| jobs.iter().filter(|job| job.poll_ended(waker)).count() > 0;
-        let any = std::future::poll_fn(|cx| if ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
-        if self.drive.run_until(any, None).is_some() {
-            return;
+        let ended = || jobs.iter().any(|job| job.is_over());
+        let _ = self.wait_until(jobs, ended, None);
+    }
+
+    /// Waits until something holds that can come true with news of these jobs, at most for `timeout`; false when it has not.
+    pub(crate) fn wait_until(
+        &self,
+        jobs: &[Arc<Job>],
+        holds: impl Fn() -> bool,
+        timeout: Option<Duration>,
+    ) -> bool {
+        if holds() || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return holds();
+        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        // All are asked, and before it is looked, so that news of each wakes this thread.
+        let look = |waker: &Waker| {
+            jobs.iter().for_each(|job| _ = job.poll_ended(waker));
+            holds()
+        };
+        if timeout.is_none_or(|timeout| timeout >= RUN_TIMEOUT_MIN) {
+            let news =
+                std::future::poll_fn(|cx| if look(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
+            if let Some(held) = self.drive.run_until(news, timeout) {
+                return held;
+            }
         }
         let _waiting = self.waiting();
         WAKER.with(|waker| {
-            while !ended(waker) {
-                std::thread::park();
+            while !look(waker) {
+                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                    None => std::thread::park(),
+                    Some(left) if left.is_zero() => return holds(),
+                    Some(left) => std::thread::park_timeout(left),
+                }
             }
-        });
+            true
+        })
     }
 
     /// Waits until the job has more than `runs` results and `lost` chunks without one, or has ended, or for `timeout`.

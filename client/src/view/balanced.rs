@@ -148,6 +148,19 @@ impl LoadBalancedView {
         LoadBalancedWith { view: self.clone(), value: Arc::new(value) }
     }
 
+    /// Calls as futures, in the manner of Python's `concurrent.futures`; see [`Executor`](crate::Executor).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let executor = client.load_balanced_view().executor();
+    /// assert_eq!(executor.submit(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn executor(&self) -> crate::Executor {
+        crate::Executor::new(self.clone())
+    }
+
     /// The same view with its maps' results going to a file as they come, and maps that were interrupted going on where they
     /// were; see [`ResumableView`](crate::ResumableView).
     ///

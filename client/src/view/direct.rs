@@ -284,7 +284,9 @@ impl<S: Shape> DirectView<S> {
         context: impl FnOnce() -> Result<Bytes>,
     ) -> AsyncResult<S::Of<R>> {
         let handle = self.handle_on_each(function, context);
-        AsyncResult::new(handle, |job| Ok(S::shaped(crate::result::values(job)?)))
+        let mut result = AsyncResult::new(handle, |job| Ok(S::shaped(crate::result::values(job)?)));
+        result.is_per_engine = S::IS_LIST;
+        result
     }
 
     pub(super) fn handle_on_each(

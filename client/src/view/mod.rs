@@ -3,6 +3,7 @@
 mod array;
 mod balanced;
 mod balanced_place;
+mod balanced_stream;
 mod balanced_with;
 mod chunksize;
 mod direct;
@@ -70,7 +71,7 @@ fn nothing() -> JobSpec {
 
 /// The result of a map.
 #[cfg(feature = "hdf5")]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+pub(crate) fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle, crate::save::saver::<A, R>)
 }
 
@@ -82,7 +83,7 @@ fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapR
 
 /// The result of a map.
 #[cfg(not(feature = "hdf5"))]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+pub(crate) fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle)
 }
 

@@ -4,14 +4,16 @@ use std::io;
 use std::ops::Range;
 use std::sync::PoisonError;
 
-use phalanx_proto::frames::Failure;
+use phalanx_proto::frames::{Chunks, Failure};
 use phalanx_proto::limits::TEXT_BYTES_MAX;
 use phalanx_proto::v1::FailureKind;
 
 use super::clock::now_ns;
 use super::fault::{Fault, guard};
+use super::here::{Here, set_here};
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::reference;
 use super::shared::Shared;
 use super::work::Work;
 use crate::codec::Slots;
@@ -34,6 +36,16 @@ impl<'a> Call<'a> {
         result: &'a mut ChunkResult,
     ) -> Self {
         Self { work, namespace, shared, result, broken: None }
+    }
+
+    /// In a call on a direct view: [`Reference`](super::Reference)s that `run` decodes get the values of this engine's namespace.
+    pub(crate) fn with_references(&mut self, run: impl FnOnce(&mut Self)) {
+        if self.work.job.ranks == 0 {
+            return run(self);
+        }
+        reference::open(self.namespace);
+        run(self);
+        reference::close(self.namespace);
     }
 
     /// Runs every chunk of the run that is not recalled meanwhile. `element` gets an element's bytes and appends its
@@ -59,6 +71,7 @@ impl<'a> Call<'a> {
         let lens = self.work.lens.clone();
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
+        self.enter();
         let mut now = now_ns();
         while let Some(place) = self.shared.queue.claim() {
             self.shared.board.advance(self.work.chunks.first + u64::from(place));
@@ -82,6 +95,16 @@ impl<'a> Call<'a> {
                 return;
             }
         }
+    }
+
+    /// Says where functions run from here on. A direct job has one chunk for each engine, whose place is the chunk's.
+    fn enter(&self) {
+        let Chunks { first, attempt, .. } = self.work.chunks;
+        let (rank, size) = match self.work.job.ranks {
+            0 => (0, 1),
+            ranks => (first as u32, ranks),
+        };
+        set_here(Some(Here { engine: self.namespace.engine(), rank, size, attempt }));
     }
 
     #[inline]

@@ -122,7 +122,7 @@ impl Input {
             None => open.context,
         };
         let entry = entry_at(open.entry).map_err(|e| e.to_string());
-        let mut job = Job::new(entry, open.label, context);
+        let mut job = Job::new(entry, open.label, open.ranks, context);
         job.condition = open.condition.map(Condition::new);
         self.jobs.insert(open.job, Arc::new(job));
     }

@@ -22,11 +22,14 @@ mod entries;
 mod entry;
 mod executor;
 mod fault;
+mod here;
 mod input;
 mod monitor;
 mod namespace;
+mod namespace_error;
 mod output;
 mod queue;
+mod reference;
 mod segments;
 mod shared;
 mod start;
@@ -41,7 +44,10 @@ pub(crate) use entries::{
 };
 pub(crate) use entry::{BadEntry, code_at, offset_of_code, summon};
 pub(crate) use fault::{Fault, guard, install_hook};
-pub use namespace::{Namespace, NamespaceError};
+pub use here::{Here, here};
+pub use namespace::Namespace;
+pub use namespace_error::NamespaceError;
+pub use reference::Reference;
 pub use segments::ApplyWith;
 pub(crate) use segments::{
     Fallible, FallibleWith, Plain, Reply, Segment, With, prepare, release, run_alone, run_kept, with_worker,

@@ -148,7 +148,7 @@ mod tests {
 
     fn work(job: u64, first: u64, count: u32) -> Work {
         Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), Bytes::new())),
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
             chunks: chunks(job, first, count),
             element_first: first,
             chunk_len: 1,

@@ -33,6 +33,8 @@ pub(crate) fn become_worker() {
     phalanx_proto::heap::keep_buffers();
     let status = match work(socket, board) {
         Ok(()) => 0,
+        // The daemon has ended, and with it whoever wanted what was being sent.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(e) => {
             let _ = writeln!(io::stderr(), "phalanx worker: {e}");
             1

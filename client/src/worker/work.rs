@@ -21,13 +21,15 @@ pub(crate) struct Job {
     pub(crate) label: String,
     /// What must be so for it to run here.
     pub(crate) condition: Option<Condition>,
+    /// How many targets it has, when it is a direct one; else 0.
+    pub(crate) ranks: u32,
     context: Bytes,
     decoded: OnceLock<Result<Box<dyn Any + Send + Sync>, Fault>>,
 }
 
 impl Job {
-    pub(crate) fn new(entry: Result<Entry, String>, label: String, context: Bytes) -> Self {
-        Self { entry, label, condition: None, context, decoded: OnceLock::new() }
+    pub(crate) fn new(entry: Result<Entry, String>, label: String, ranks: u32, context: Bytes) -> Self {
+        Self { entry, label, condition: None, ranks, context, decoded: OnceLock::new() }
     }
 
     /// The context's bytes.

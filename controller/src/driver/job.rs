@@ -24,6 +24,8 @@ pub(super) struct Job {
     entry: i64,
     pub(super) elements: u64,
     pub(super) direct: bool,
+    /// How many engines a direct job names.
+    ranks: u32,
     pub(super) since: Instant,
     pub(super) payload: Payload,
     context: Rope,
@@ -70,6 +72,10 @@ impl Job {
             entry: wanted.entry,
             elements: wanted.elements,
             direct: matches!(wanted.plan, Plan::Direct { .. }),
+            ranks: match &wanted.plan {
+                Plan::Direct { targets } => u32::try_from(targets.len()).unwrap_or(u32::MAX),
+                Plan::Balanced { .. } => 0,
+            },
             since: now,
             payload: Payload::new(wanted.elements, wanted.stride, wanted.varying),
             context: Rope::default(),
@@ -136,6 +142,7 @@ impl Job {
             context: last,
             own_worker: self.own_worker,
             run_limit_ns: nanoseconds(self.run_limit),
+            ranks: self.ranks,
             conditional: self.condition.is_some(),
             condition: self.condition.unwrap_or_default(),
         };

@@ -50,8 +50,9 @@ impl Frame {
 
 fn open(b: &mut Bytes) -> Result<Open, FrameError> {
     let (job, entry, label) = (u64(b)?, i64(b)?, text(b)?);
+    let ranks = u32(b)?;
     let (conditional, condition) = (u8(b)? != 0, i64(b)?);
-    Ok(Open { job, entry, label, condition: conditional.then_some(condition), context: rest(b) })
+    Ok(Open { job, entry, label, ranks, condition: conditional.then_some(condition), context: rest(b) })
 }
 
 fn report(b: &mut Bytes) -> Result<Report, FrameError> {

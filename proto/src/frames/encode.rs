@@ -50,6 +50,7 @@ impl Frame {
                 out.put_u64_le(m.job);
                 out.put_i64_le(m.entry);
                 put_bytes(out, m.label.as_bytes());
+                out.put_u32_le(m.ranks);
                 out.put_u8(m.condition.is_some().into());
                 out.put_i64_le(m.condition.unwrap_or_default());
                 return m.context.clone();

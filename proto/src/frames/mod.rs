@@ -94,6 +94,8 @@ pub struct Open {
     pub entry: i64,
     /// The function's name, for people.
     pub label: String,
+    /// How many targets a direct job has; 0 for balanced ones.
+    pub ranks: u32,
     /// The offset of a function that says whether the job may run here.
     pub condition: Option<i64>,
     /// The value given by `with`, encoded: its last part.

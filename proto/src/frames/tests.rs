@@ -65,11 +65,12 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(job, total, data)| Frame::OpenPart(Part { job, total, data })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::AssignPart(Part { job, total, data })),
-        (any::<u64>(), any::<i64>(), ".{0,30}", arbitrary_bytes()).prop_map(
-            |(job, entry, label, context)| Frame::Open(Open {
+        (any::<u64>(), any::<i64>(), ".{0,30}", any::<u32>(), arbitrary_bytes()).prop_map(
+            |(job, entry, label, ranks, context)| Frame::Open(Open {
                 job,
                 entry,
                 label,
+                ranks,
                 condition: Some(entry).filter(|e| e % 2 == 0),
                 context
             })

@@ -104,15 +104,7 @@ impl World {
         let spec = self.any_spec(id);
         let draining = |id: EngineId| self.core.engine_status(id).is_none_or(|status| status.draining);
         let admitted = self.model.admits(&spec, draining);
-        let nature = Nature {
-            seed: self.rng.bits(),
-            element_ns: self.rng.pick(&[100, 2_000, 50_000, 400_000]),
-            fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
-            fails_times: self.rng.pick(&[1, 2, 9]),
-            kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
-            overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
-            refuses_one_in: self.rng.pick(&[0, 1, 2, 3]),
-        };
+        let nature = self.any_nature();
         self.natures.insert(job, nature);
         self.specs.insert(job, spec.clone());
         let accepted = self.tell(Input::Submit { client: id, job, spec: spec.clone() })?;
@@ -126,6 +118,18 @@ impl World {
             self.supply(job)?;
         }
         Ok(())
+    }
+
+    pub(super) fn any_nature(&mut self) -> Nature {
+        Nature {
+            seed: self.rng.bits(),
+            element_ns: self.rng.pick(&[100, 2_000, 50_000, 400_000]),
+            fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
+            fails_times: self.rng.pick(&[1, 2, 9]),
+            kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
+            overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
+            refuses_one_in: self.rng.pick(&[0, 1, 2, 3]),
+        }
     }
 
     fn any_spec(&mut self, id: ClientId) -> JobSpec {

@@ -106,7 +106,9 @@ impl World {
             3 => Input::Heartbeat { node: NodeId(u64::MAX) },
             4 => {
                 let spec = self.specs.values().next().cloned();
-                let Some(spec) = spec.filter(|_| !self.clients.contains_key(&client)) else { return Ok(()) };
+                let Some(spec) = spec.filter(|_| !self.model.clients.contains_key(&client)) else {
+                    return Ok(());
+                };
                 let refused = !self.tell(Input::Submit { client, job: JobKey(u64::MAX), spec })?;
                 return if refused { Ok(()) } else { Err(format!("a job of {client}, whom nobody knows")) };
             }

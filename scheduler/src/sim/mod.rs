@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
-//! - `clients`: jobs of all kinds; `faults`: what goes wrong;
+//! - `clients`: jobs of all kinds; `streams`: one small job after another; `faults`: what goes wrong;
 //! - `model`, `model_failures`, `place_model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
 //!
@@ -22,6 +22,7 @@ mod model_failures;
 mod nodes;
 mod place_model;
 mod rng;
+mod streams;
 mod worker;
 mod world;
 
@@ -57,6 +58,7 @@ pub struct Summary {
     pub lost: u64,
     pub failed: u64,
     pub finished: u64,
+    pub streamed: u64,
     /// What happened, if that was asked for.
     pub trace: Option<String>,
 }
@@ -83,7 +85,7 @@ pub struct Failure {
 /// The first promise that was broken.
 pub fn simulate(seed: u64, options: &Options) -> Result<Summary, Failure> {
     let mut world = World::new(seed, options);
-    let result = live(&mut world);
+    let result = live(&mut world, seed);
     let (step, trace) = (world.summary.steps, world.trace.take());
     match result {
         Ok(()) => Ok(Summary { trace, ..world.summary }),
@@ -91,7 +93,7 @@ pub fn simulate(seed: u64, options: &Options) -> Result<Summary, Failure> {
     }
 }
 
-fn live(world: &mut World) -> Result<(), String> {
+fn live(world: &mut World, seed: u64) -> Result<(), String> {
     for _ in 0..world.rng.between(0, 3) {
         let engines = world.rng.between(1, 3) as u32;
         world.join(engines, Vec::new())?;
@@ -99,6 +101,7 @@ fn live(world: &mut World) -> Result<(), String> {
     for _ in 0..world.rng.between(1, 3) {
         world.client_joins()?;
     }
+    world.stream_joins(seed)?;
     let faulty = world.rng.between(1, FAULTY_NS);
     world.after(world.rng.clone().between(1, 2_000_000), Event::Fault);
     while world.now < faulty && world.step()? {}
@@ -106,7 +109,7 @@ fn live(world: &mut World) -> Result<(), String> {
     let restless = |world: &World| {
         let waiting = world.model.jobs.values().any(|job| job.ended.is_none());
         let submitting = world.clients.values().any(|client| client.left > 0);
-        waiting || submitting || world.model.unanswered() > 0
+        waiting || submitting || world.is_streaming() || world.model.unanswered() > 0
     };
     while restless(world) {
         if world.summary.steps > STEPS_MAX || !world.step()? {

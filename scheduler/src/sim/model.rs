@@ -38,6 +38,8 @@ pub(super) struct Model {
     tags_to_come: Vec<Tags>,
     ids_used: BTreeSet<EngineId>,
     pub(super) jobs: BTreeMap<JobKey, JobModel>,
+    /// How many jobs of a client may be under way, if it has said so.
+    pub(super) bounds: BTreeMap<ClientId, usize>,
     pub(super) live: BTreeMap<(JobKey, u64), Live>,
     pub(super) barred: BTreeSet<(ProgramKey, NodeId)>,
     /// What was on an engine whose worker is lost.
@@ -377,6 +379,10 @@ impl Model {
         let begun =
             |job: &JobModel| job.ended.is_some() || job.chunks.values().any(|chunk| chunk.attempt > 0);
         let late = |job: &JobModel| job.begin_by.is_some_and(|deadline| deadline < self.now) && !begun(job);
+        for (client, bound) in &self.bounds {
+            let mine = self.jobs.values().filter(|job| job.client == *client && job.ended.is_none());
+            ensure(mine.count() <= *bound, || format!("{client} has more than {bound} jobs under way"))?;
+        }
         let forgotten = self.jobs.iter().find(|(_, job)| late(job) && was_tick);
         ensure(forgotten.is_none(), || format!("{:?} was to begin before", forgotten.map(|(key, _)| key)))?;
         for (at, attempt) in self.lost.drain(..) {

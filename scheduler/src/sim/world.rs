@@ -8,6 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 
 use super::model::{Broken, Model};
 use super::rng::Rng;
+use super::streams::SimStream;
 use super::worker::Worker;
 use super::{Options, Summary};
 use crate::{Action, Config, Input, JobSpec, Scheduler, Timestamp};
@@ -33,6 +34,8 @@ pub(super) enum Event {
     Continue(NodeId),
     /// A client does something.
     Client(ClientId),
+    /// A stream does something.
+    Stream(ClientId),
     /// Something goes wrong.
     Fault,
 }
@@ -94,6 +97,7 @@ pub(super) struct World {
     pub(super) model: Model,
     pub(super) nodes: BTreeMap<NodeId, SimNode>,
     pub(super) clients: BTreeMap<ClientId, SimClient>,
+    pub(super) streams: BTreeMap<ClientId, SimStream>,
     pub(super) natures: BTreeMap<JobKey, Nature>,
     pub(super) specs: BTreeMap<JobKey, JobSpec>,
     epochs: BTreeMap<EngineId, u32>,
@@ -127,6 +131,7 @@ impl World {
             model: Model::new(config.crash_limit),
             nodes: BTreeMap::new(),
             clients: BTreeMap::new(),
+            streams: BTreeMap::new(),
             natures: BTreeMap::new(),
             specs: BTreeMap::new(),
             epochs: BTreeMap::new(),
@@ -194,6 +199,7 @@ impl World {
             }
             Event::Fault => self.fault(),
             Event::Client(client) => self.client_acts(client),
+            Event::Stream(client) => self.stream_acts(client),
             Event::Rejoin { engines, wanted } => self.join(engines, wanted),
             Event::Continue(node) => {
                 let backlog = self.nodes.get_mut(&node).and_then(|n| n.stopped.take()).unwrap_or_default();
