@@ -36,6 +36,7 @@ mod client;
 pub mod comm;
 mod error;
 mod job;
+mod kept;
 mod local;
 pub mod mapper;
 mod program;
@@ -51,7 +52,8 @@ mod view;
 mod worker;
 
 pub use client::Client;
-pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
+pub use error::{Error, NotKept, RemoteError, RemoteErrorKind, RemoteErrors, Result};
+pub use kept::{JobInfo, JobPhase, Purged};
 pub use job::{ChunkInfo, JobHandle, Progress};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};

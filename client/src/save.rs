@@ -64,6 +64,20 @@ pub(crate) fn saver_with<C: Value, A: Value, R: Value>(
     write::<A, R, C>(result, Some(&shared), path, options)
 }
 
+/// Writes values `R` of a job that was found by its id: its elements stayed with the client that submitted it.
+pub(crate) fn saver_alone<R: Value>(
+    result: &AsyncMapResult<R>,
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<PathBuf> {
+    let outcomes = result.results();
+    let (records, info) = described(result);
+    // Which program has made them is not known here.
+    let info = RunInfo { program: String::new(), ..info };
+    let saved = ResultFile::new(&info, outcomes.iter().map(outcome), &records).save(path, options);
+    saved.map_err(|e| Error::Save(e.to_string()))
+}
+
 fn write<A: Value, R: Value, C: Value>(
     result: &AsyncMapResult<R>,
     shared: Option<&C>,

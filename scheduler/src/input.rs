@@ -12,7 +12,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 pub enum Input {
     /// A client's session began. Ids of clients, nodes and jobs are the driver's and never repeat.
     ClientJoined { client: ClientId },
-    /// A client's session ended: its jobs are cancelled.
+    /// A client's session ended: its jobs are cancelled, but for those that are kept.
     ClientLost { client: ClientId },
     /// The client does not read its results (`on`), or reads them again: start no more of its chunks.
     ClientPressure { client: ClientId, on: bool },
@@ -30,7 +30,7 @@ pub enum Input {
     Submit { client: ClientId, job: JobKey, spec: JobSpec },
     /// The payload of the first `elements` elements of the job is here.
     Supplied { job: JobKey, elements: u64 },
-    /// The client wants the job ended.
+    /// The client wants the job ended, or the driver does in the name of one that has left a kept job.
     Cancel { client: ClientId, job: JobKey },
     /// Results of the chunks `first .. first + count`, all assigned together or at least with one `attempt`.
     Report {
@@ -106,13 +106,15 @@ pub struct JobSpec {
     pub priority: i32,
     /// It ends when none of it has been assigned for so long.
     pub queue_limit: Option<Duration>,
+    /// It goes on when its client is lost.
+    pub kept: bool,
 }
 
 impl JobSpec {
     /// A job without retries, of ordinary priority, that waits for as long as it takes.
     #[must_use]
     pub fn new(program: ProgramKey, elements: u64, plan: Plan) -> Self {
-        Self { program, elements, plan, retries: 0, priority: 0, queue_limit: None }
+        Self { program, elements, plan, retries: 0, priority: 0, queue_limit: None, kept: false }
     }
 }
 

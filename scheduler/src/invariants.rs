@@ -15,6 +15,7 @@
 //! | [`closed_nodes_get_nothing`] | a leaving, pressed or lost node is not given work |
 //! | [`recalls_are_counted`] | an engine is asked for chunks once at a time |
 //! | [`deadlines_are_kept`] | every node is watched |
+//! | [`the_gone_leave_what_is_kept`] | of a client that is gone only kept jobs are left, and they wait for no reader |
 //!
 //! That terminal states never change and attempts rise is a matter of two moments: the simulator's
 //! model watches it.
@@ -42,7 +43,7 @@ pub struct Violation {
 
 type Invariant = fn(&Scheduler) -> Result<(), String>;
 
-const ALL: [(&str, Invariant); 13] = [
+const ALL: [(&str, Invariant); 14] = [
     ("held_is_assigned", held_is_assigned),
     ("assigned_is_held", assigned_is_held),
     ("waiting_is_queued", waiting_is_queued),
@@ -56,6 +57,7 @@ const ALL: [(&str, Invariant); 13] = [
     ("closed_nodes_get_nothing", closed_nodes_get_nothing),
     ("recalls_are_counted", recalls_are_counted),
     ("deadlines_are_kept", deadlines_are_kept),
+    ("the_gone_leave_what_is_kept", the_gone_leave_what_is_kept),
 ];
 
 impl Scheduler {
@@ -289,4 +291,16 @@ fn deadlines_are_kept(core: &Scheduler) -> Result<(), String> {
     let expected: BTreeSet<_> = core.nodes.iter().map(|(slot, node)| (node.deadline, slot)).collect();
     must(expected == core.deadlines, || format!("{:?} are watched", core.deadlines))?;
     must(core.node_slots.len() == core.nodes.len(), || "a node is not known by its id".to_owned())
+}
+
+fn the_gone_leave_what_is_kept(core: &Scheduler) -> Result<(), String> {
+    must(core.client_slots.len() == core.clients.len(), || "a client is not known by its id".to_owned())?;
+    for (slot, client) in core.clients.iter().filter(|(_, client)| client.gone) {
+        let kept = |key: &phalanx_proto::ids::JobKey| core.jobs[core.job_slots[key]].kept;
+        must(!client.jobs.is_empty() && client.jobs.iter().all(kept), || {
+            format!("client {} is gone and has left {:?}", client.id, client.jobs)
+        })?;
+        must(!core.fair.is_pressed(slot), || format!("client {} is gone and pressed", client.id))?;
+    }
+    Ok(())
 }

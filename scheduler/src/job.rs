@@ -32,6 +32,8 @@ pub(crate) struct Job {
     pub(crate) client_id: ClientId,
     pub(crate) program: u32,
     pub(crate) retries: u32,
+    /// It outlives its client.
+    pub(crate) kept: bool,
     /// It ends if none of it has been assigned by then.
     pub(crate) begin_by: Option<Timestamp>,
     pub(crate) elements: u64,
@@ -64,6 +66,7 @@ impl Job {
             client_id,
             program,
             retries: 0,
+            kept: false,
             begin_by: None,
             elements: 0,
             supplied: 0,

@@ -20,7 +20,7 @@ use crate::scheduler::Scheduler;
 
 impl Scheduler {
     pub(crate) fn on_submit(&mut self, client: ClientId, key: JobKey, spec: JobSpec) -> Result<(), Reject> {
-        let client_slot = self.client_slot(client)?;
+        let client_slot = self.present_slot(client)?;
         if self.job_slots.contains_key(&key) {
             return Err(Reject::Duplicate("the job's key"));
         }
@@ -36,6 +36,7 @@ impl Scheduler {
         let program = self.program(spec.program);
         let mut job = Job::new(key, client_slot, client, program, cutter);
         (job.retries, job.elements, job.targets) = (spec.retries, spec.elements, targets);
+        job.kept = spec.kept;
         job.begin_by = spec.queue_limit.map(|limit| self.now.after(limit));
         let begin_by = job.begin_by;
         let slot = self.jobs.insert(job);
@@ -228,6 +229,7 @@ impl Scheduler {
             self.cancel_on(engine, slot, job.key);
         }
         self.release_program(job.program);
+        self.forget_if_done(job.client);
         self.actions.push_back(Action::Finished { client: job.client_id, job: job.key, outcome });
     }
 

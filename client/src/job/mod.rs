@@ -1,12 +1,15 @@
 //! A job on the client's side: what was sent, what came back.
 
+mod attached;
 mod coverage;
 mod handle;
 mod news;
 mod options;
+mod promise;
 mod ready;
 mod run;
 mod state;
+mod waiting;
 
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};

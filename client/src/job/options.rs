@@ -16,4 +16,6 @@ pub(crate) struct JobOptions {
     pub(crate) run_limit: Option<Duration>,
     /// How long it may wait until something of it is assigned.
     pub(crate) queue_limit: Option<Duration>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
 }

@@ -10,9 +10,11 @@
 //! When the controller goes away, the thread keeps trying; once it is back, balanced jobs are submitted again for what is
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
+mod attach;
 mod connection;
 mod drive;
 mod engines;
+mod kept;
 mod standstill;
 mod upload;
 
@@ -25,15 +27,18 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
+use phalanx_proto::ids::JobId;
 use tokio::sync::mpsc;
 
 pub use engines::EngineInfo;
 pub(crate) use engines::Engines;
+pub(crate) use kept::Ask;
 #[cfg(test)]
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
 use drive::{Drive, Waiting};
+use kept::Kept;
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec, Ready, State};
@@ -45,6 +50,10 @@ pub(crate) type FileSource = Arc<dyn Fn() -> std::result::Result<ConnectionFile,
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
+    /// At most one for each thread, which waits for the answer.
+    Attach { key: u64, id: JobId, result_type: &'static str },
+    /// At most one for each thread, which waits for the answer.
+    Ask(Ask),
     Close,
 }
 
@@ -73,6 +82,7 @@ pub(crate) struct Session {
     drive: Arc<Drive>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    kept: Arc<Kept>,
     next_job: AtomicU64,
 }
 
@@ -84,22 +94,29 @@ impl Session {
         let (tell, first) = std::sync::mpsc::sync_channel(1);
         let no_thread = |e| Error::Connect(format!("no thread for the connection: {e}"));
         let drive = Arc::new(Drive::new().map_err(no_thread)?);
-        let (theirs, thread_jobs) = (Arc::clone(&engines), Arc::clone(&jobs));
-        let thread = connection::spawn(Arc::clone(&drive), source, inbox, thread_jobs, theirs, tell)
-            .map_err(no_thread)?;
+        let kept = Arc::new(Kept::default());
+        let shared = connection::Shared {
+            jobs: Arc::clone(&jobs),
+            engines: Arc::clone(&engines),
+            kept: Arc::clone(&kept),
+        };
+        let thread =
+            connection::spawn(Arc::clone(&drive), source, inbox, shared, tell).map_err(no_thread)?;
         match first.recv() {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
         }
-        let session = Arc::new(Self { commands, drive, jobs, engines, next_job: AtomicU64::new(1) });
+        let session = Arc::new(Self { commands, drive, jobs, engines, kept, next_job: AtomicU64::new(1) });
         Ok((session, thread))
     }
 
     /// Sends a job off. What is wrong with it shows when its result is asked for.
     pub(crate) fn submit(&self, spec: JobSpec) -> Arc<Job> {
-        let key = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let key = self.fresh_key();
         let job = Arc::new(Job::new(key, spec));
-        if job.elements() == 0 {
+        let kept = job.spec.options.kept;
+        // One that is kept is to be found, whatever it has.
+        if job.elements() == 0 && !kept {
             job.end(Ended::Completed);
             return job;
         }
@@ -110,11 +127,19 @@ impl Session {
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
+        if kept {
+            self.kept.unpromised.insert(key, Arc::clone(&job));
+        }
         if self.drive.hand(|| self.commands.send(Command::Submit(Arc::clone(&job)))).is_err() {
             self.jobs.remove(&key);
+            self.kept.refused(key, &Error::Closed);
             job.end(Ended::Failed(Error::Closed));
         }
         job
+    }
+
+    fn fresh_key(&self) -> u64 {
+        self.next_job.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Waits until the job has ended, at most for `timeout`; false when it has not.
@@ -174,6 +199,7 @@ impl Session {
     }
 
     pub(crate) fn cancel(&self, job: &Job) {
+        self.kept.refused(job.key, &Error::Aborted);
         if self.jobs.contains_key(&job.key) {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::iter;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use phalanx_programs::Hash;
 use phalanx_proto::ids::{ClientId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
@@ -17,6 +19,7 @@ use crate::payload::{Payload, Rope};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) client: ClientId,
+    pub(super) origin: Arc<Origin>,
     /// The client's own number for it.
     pub(super) number: u64,
     pub(super) id: JobId,
@@ -24,6 +27,8 @@ pub(super) struct Job {
     entry: i64,
     pub(super) elements: u64,
     pub(super) direct: bool,
+    /// It outlives its client: see `kept.rs`.
+    pub(super) kept: bool,
     pub(super) since: Instant,
     pub(super) payload: Payload,
     context: Rope,
@@ -42,11 +47,12 @@ pub(super) struct Job {
     pub(super) bytes: u64,
 }
 
-/// What a node must know of a job's client.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'a> {
-    pub(super) program: &'a Program,
-    pub(super) host_id: &'a str,
+/// What a node must know of a job's client, even when that is gone.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) program: Program,
+    pub(super) hash: Hash,
+    pub(super) host_id: Box<str>,
     pub(super) pid: u32,
 }
 
@@ -54,18 +60,21 @@ impl Job {
     /// The job, and what the scheduler is to know of it.
     pub(super) fn new(
         client: ClientId,
+        origin: Arc<Origin>,
         program: ProgramKey,
         wanted: Submission,
         now: Instant,
     ) -> (Self, JobSpec) {
         let job = Self {
             client,
+            origin,
             number: wanted.job,
             id: wanted.id,
             label: wanted.label,
             entry: wanted.entry,
             elements: wanted.elements,
             direct: matches!(wanted.plan, Plan::Direct { .. }),
+            kept: wanted.kept,
             since: now,
             payload: Payload::new(wanted.elements, wanted.stride, wanted.varying),
             context: Rope::default(),
@@ -82,6 +91,7 @@ impl Job {
             retries: wanted.retries,
             priority: wanted.priority,
             queue_limit: wanted.queue_limit,
+            kept: wanted.kept,
             ..JobSpec::new(program, wanted.elements, wanted.plan)
         };
         (job, spec)
@@ -106,7 +116,7 @@ impl Job {
     }
 
     /// What opens the job on a node; each with the bytes of its data.
-    pub(super) fn open(&self, key: JobKey, origin: Origin<'_>) -> Vec<(NodeCommand, usize)> {
+    pub(super) fn open(&self, key: JobKey) -> Vec<(NodeCommand, usize)> {
         let mut pieces = self.context.pieces(iter::once(0..self.context.len()));
         let last = pieces.pop().unwrap_or_default();
         let total = self.context.len();
@@ -120,11 +130,11 @@ impl Job {
         let bytes = last.len();
         let open = Open {
             job: key.0,
-            program: Some(origin.program.clone()),
+            program: Some(self.origin.program.clone()),
             entry: self.entry,
             label: self.label.clone(),
-            client_host_id: origin.host_id.to_owned(),
-            client_pid: origin.pid,
+            client_host_id: self.origin.host_id.to_string(),
+            client_pid: self.origin.pid,
             context: last,
             own_worker: self.own_worker,
             run_limit_ns: nanoseconds(self.run_limit),

@@ -46,6 +46,8 @@ fn submission(elements: u64) -> Submission {
         queue_limit: None,
         context_bytes: 0,
         own_worker: false,
+        kept: false,
+        result_type: "u64".into(),
         plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
     }
 }

@@ -8,7 +8,8 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ProgramPiece, ProgramStored, StatusReply, StatusRequest,
+    ClientEvent, ClientMessage, JobsReply, JobsRequest, ProgramPiece, ProgramStored, PurgeReply,
+    PurgeRequest, StatusReply, StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
@@ -17,7 +18,7 @@ use super::session::{self, End};
 use super::{Shared, admit};
 use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
-use crate::parse::{ProgramInfo, parse_client, parse_hello};
+use crate::parse::{ProgramInfo, parse_client, parse_hello, parse_purge};
 use crate::programs::{Upload, UploadError};
 use crate::server::Sessions;
 
@@ -59,6 +60,24 @@ impl Cluster for ClusterService {
         admit(request.extensions(), Role::Client)?;
         let (reply, answer) = oneshot::channel();
         self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn jobs(&self, request: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let (reply, answer) = oneshot::channel();
+        self.0.inbox.send(Event::Jobs { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
+        let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn purge(&self, request: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let wanted = parse_purge(request.into_inner()).map_err(|r| Status::invalid_argument(r.message))?;
+        let (reply, answer) = oneshot::channel();
+        let purge = Event::Purge { wanted: Box::new(wanted), reply };
+        self.0.inbox.send(purge).await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
         Ok(Response::new(answer))
     }

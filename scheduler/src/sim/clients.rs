@@ -94,9 +94,32 @@ impl World {
         Ok(more < elements)
     }
 
+    /// A client's session ends. What it has kept goes on, unless the driver misses some of its elements and ends it.
+    pub(super) fn client_leaves(&mut self, id: ClientId) -> Result<(), Broken> {
+        let Some(client) = self.clients.remove(&id) else { return Ok(()) };
+        self.tell(Input::ClientLost { client: id })?;
+        for job in client.jobs {
+            let model = &self.model.jobs[&job];
+            let (kept, whole) = (model.spec.kept, model.supplied == model.spec.elements);
+            if kept && model.ended.is_none() {
+                let supplied = whole || (self.rng.once_in(2) && !self.supply_whole(job)?);
+                if !supplied || self.rng.once_in(8) {
+                    self.tell(Input::Cancel { client: id, job })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Supplies all of a job; whether some is still missing.
+    fn supply_whole(&mut self, job: JobKey) -> Result<bool, Broken> {
+        let elements = self.model.jobs[&job].spec.elements;
+        Ok(!self.tell(Input::Supplied { job, elements })?)
+    }
+
     fn submit(&mut self, id: ClientId) -> Result<(), Broken> {
         let job = JobKey(self.name());
-        let spec = self.any_spec(id);
+        let mut spec = self.any_spec(id);
         let known: Vec<EngineId> = self.used.iter().copied().collect();
         let refusable = match &spec.plan {
             Plan::Direct { targets } => {
@@ -112,6 +135,8 @@ impl World {
             kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
             overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
         };
+        // Not by the world's own chance: older worlds stay what they were until a client leaves.
+        spec.kept = Rng::new(nature.seed ^ 0x4ee9).once_in(3);
         self.natures.insert(job, nature);
         self.specs.insert(job, spec.clone());
         let accepted = self.tell(Input::Submit { client: id, job, spec })?;
