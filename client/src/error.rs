@@ -100,7 +100,9 @@ pub enum Error {
         message: String,
     },
     /// The values of a job are of another type.
-    #[error("the values of job {job} are of type {found}, not {wanted}\n  Ask for what it was made with: client.job::<{found}>(id)")]
+    #[error(
+        "the values of job {job} are of type {found}, not {wanted}\n  Ask for what it was made with: client.job::<{found}>(id)"
+    )]
     WrongResultType {
         /// The job's id.
         job: String,

@@ -53,8 +53,8 @@ mod worker;
 
 pub use client::Client;
 pub use error::{Error, NotKept, RemoteError, RemoteErrorKind, RemoteErrors, Result};
-pub use kept::{JobInfo, JobPhase, Purged};
 pub use job::{ChunkInfo, JobHandle, Progress};
+pub use kept::{JobInfo, JobPhase, Purged};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};

@@ -163,7 +163,9 @@ mod tests {
             bytes("").is_err() && bytes("M").is_err() && bytes("-1").is_err() && bytes("99999999T").is_err()
         );
         assert_eq!(hours("0.5"), Ok(Duration::from_secs(1_800)));
-        assert!(hours("0").is_err() && hours("NaN").is_err() && hours("-1").is_err() && hours("1e300").is_err());
+        assert!(
+            hours("0").is_err() && hours("NaN").is_err() && hours("-1").is_err() && hours("1e300").is_err()
+        );
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2_500)));
         assert!(
             seconds("0").is_err()

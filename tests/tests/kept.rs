@@ -1,7 +1,9 @@
 //! Jobs that outlive their client, and processes that come for their results.
 
 use phalanx_profile::{ConnectionFile, Role};
-use phalanx_tests::{Cluster, DEADLINE, Finished, Gate, Network, Program, Signal, signal, wait_for, wait_until};
+use phalanx_tests::{
+    Cluster, DEADLINE, Finished, Gate, Network, Program, Signal, signal, wait_for, wait_until,
+};
 
 fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
     Program::run(cluster, "kept", arguments)
@@ -149,7 +151,10 @@ fn what_cannot_be_had_is_refused_with_the_reason() {
     cluster.controller().kill();
     cluster.start_controller();
     let restarted = error(&cluster, &kept);
-    assert!(restarted.starts_with("error ControllerRestarted") && restarted.contains("memory"), "{restarted}");
+    assert!(
+        restarted.starts_with("error ControllerRestarted") && restarted.contains("memory"),
+        "{restarted}"
+    );
 }
 
 #[test]

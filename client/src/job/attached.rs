@@ -84,7 +84,8 @@ mod tests {
     use super::*;
 
     fn known(elements: u64, remaining: &[(u64, u64)]) -> v1::Attached {
-        let remaining = remaining.iter().map(|(first, count)| v1::Span { first: *first, count: *count }).collect();
+        let remaining =
+            remaining.iter().map(|(first, count)| v1::Span { first: *first, count: *count }).collect();
         let plan = attached::Plan::Balanced(v1::BalancedPlan { chunksize: 2, remaining });
         v1::Attached {
             elements,

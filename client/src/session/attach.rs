@@ -25,9 +25,13 @@ impl Io {
             };
             return waiting.tell(answer);
         }
+        if attached.refused() != v1::NotKept::Unspecified {
+            self.kept.aborting.remove(key);
+        }
         let under_way = self.jobs.get(&key).map(|job| Arc::clone(&job));
         // Its end may have come before.
-        let Some(job) = under_way.or_else(|| self.kept.unpromised.get(&key).map(|job| Arc::clone(&job))) else {
+        let Some(job) = under_way.or_else(|| self.kept.unpromised.get(&key).map(|job| Arc::clone(&job)))
+        else {
             return;
         };
         match kept::refusal(&attached, job.id, job.spec.result_type) {
@@ -47,8 +51,10 @@ impl Io {
             self.kept.unpromised.remove(&job.key);
             return job.keeps_no_more(error);
         }
-        let unknown =
-            matches!(why, v1::NotKept::Unknown | v1::NotKept::Before | v1::NotKept::Unsent | v1::NotKept::Unasked);
+        let unknown = matches!(
+            why,
+            v1::NotKept::Unknown | v1::NotKept::Before | v1::NotKept::Unsent | v1::NotKept::Unasked
+        );
         let is_balanced = matches!(job.spec.plan, JobPlan::Balanced { .. });
         if unknown && is_balanced && !job.is_attached && !job.is_over() {
             // The controller was restarted, or has never had all of it.

@@ -15,8 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::drive::Drive;
-use super::upload::{self, Outgoing};
 use super::kept::Kept;
+use super::upload::{self, Outgoing};
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
@@ -43,8 +43,6 @@ pub(super) struct Io {
     pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
     pub(super) kept: Arc<Kept>,
-    /// Kept jobs that were aborted while there was no connection.
-    aborted: Vec<Arc<Job>>,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -86,7 +84,7 @@ pub(super) fn spawn(
     Shared { jobs, engines, kept }: Shared,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines, kept, aborted: Vec::new(), last_words: broken() };
+    let io = Io { source, commands, jobs, engines, kept, last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
@@ -133,7 +131,7 @@ impl Io {
                 Ok(link) => link,
                 Err(e) => return e,
             };
-            for job in self.aborted.drain(..) {
+            for job in self.kept.aborting.all() {
                 // It may go on without us: only who follows it can end it.
                 let attach = upload::attach(job.key, job.id, job.spec.result_type);
                 send(&link.outgoing, [attach, upload::cancel(job.key)]);
@@ -186,10 +184,7 @@ impl Io {
                         self.jobs.remove(&job.key);
                     }
                 }
-                Some(Command::Cancel(job)) => {
-                    let kept = self.jobs.remove(&job).filter(|(_, job)| job.spec.options.kept);
-                    self.aborted.extend(kept.map(|(_, job)| job));
-                }
+                Some(Command::Cancel(job)) => drop(self.jobs.remove(&job)),
                 Some(Command::Attach { key, .. }) => {
                     if let Some((_, waiting)) = self.kept.attaching.remove(&key) {
                         waiting.tell(Err(Error::ControllerLost("it is not back yet".to_owned())));
@@ -235,7 +230,9 @@ impl Io {
                     Some(Command::Submit(job)) => {
                         job.take();
                         // It may have been ended while it waited for the connection.
-                        if !job.is_over() {
+                        if job.is_over() {
+                            self.kept.aborting.remove(job.key);
+                        } else {
                             submit(job, &link.outgoing);
                         }
                     }
@@ -293,6 +290,7 @@ impl Io {
                 if let Some((_, job)) = self.jobs.remove(&finished.job) {
                     job.on_finished(&finished);
                 }
+                self.kept.aborting.remove(finished.job);
             }
             Kind::Refused(refused) => {
                 let error = refusal(&refused, &self.engines);

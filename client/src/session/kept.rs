@@ -11,7 +11,8 @@ use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::{self, cluster_client::ClusterClient};
 use tonic::transport::Channel;
 
-use super::{Command, Session};
+use super::aborting::Aborting;
+use super::{Command, JOBS_MAX, Session, too_many};
 use crate::error::{Error, NotKept, Result};
 use crate::job::Job;
 
@@ -39,6 +40,7 @@ pub(crate) struct Kept {
     pub(super) attaching: DashMap<u64, Attaching>,
     /// Jobs that are to be kept and are not promised yet, by their numbers.
     pub(super) unpromised: DashMap<u64, Arc<Job>>,
+    pub(super) aborting: Aborting,
 }
 
 impl Kept {
@@ -65,10 +67,12 @@ impl Kept {
         self.lost(error);
         self.unpromised.iter().for_each(|job| job.keeps_no_more(error.clone()));
         self.unpromised.clear();
+        self.aborting.clear();
     }
 
     /// The controller will not keep this one.
     pub(super) fn refused(&self, key: u64, error: &Error) {
+        self.aborting.remove(key);
         if let Some((_, job)) = self.unpromised.remove(&key) {
             job.keeps_no_more(error.clone());
         }
@@ -101,6 +105,9 @@ impl Ask {
 impl Session {
     /// A job of any client, by its id.
     pub(crate) fn attach(&self, id: JobId, wanted: &'static str) -> Result<Arc<Job>> {
+        if self.jobs.len() >= JOBS_MAX {
+            return Err(too_many());
+        }
         let key = self.fresh_key();
         let (tell, told) = sync_channel(1);
         self.kept.attaching.insert(key, Attaching { id, wanted, tell });
@@ -129,7 +136,7 @@ impl Session {
         job.wait_kept(timeout)
     }
 
-    /// Waits until the controller has all of every kept job, before the client leaves.
+    /// Waits until the controller has all of every kept job, and has ended those that were aborted, before the client leaves.
     pub(crate) fn wait_all_kept(&self) {
         let until = Instant::now() + KEEP_TIMEOUT;
         let jobs: Vec<Arc<Job>> = self.kept.unpromised.iter().map(|job| Arc::clone(&job)).collect();
@@ -138,6 +145,10 @@ impl Session {
             if let Err(e) = self.wait_kept(&job, Some(left)) {
                 tracing::error!(job = %job.id, "the job is not kept, and ends with this client: {e}");
             }
+        }
+        let _waiting = self.waiting();
+        if !self.kept.aborting.wait_until_none(until) {
+            tracing::error!("the controller has not said that the kept jobs that were aborted have ended");
         }
     }
 }

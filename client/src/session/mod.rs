@@ -10,6 +10,7 @@
 //! When the controller goes away, the thread keeps trying; once it is back, balanced jobs are submitted again for what is
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
+mod aborting;
 mod attach;
 mod connection;
 mod drive;
@@ -51,7 +52,11 @@ pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
     /// At most one for each thread, which waits for the answer.
-    Attach { key: u64, id: JobId, result_type: &'static str },
+    Attach {
+        key: u64,
+        id: JobId,
+        result_type: &'static str,
+    },
     /// At most one for each thread, which waits for the answer.
     Ask(Ask),
     Close,
@@ -61,6 +66,10 @@ pub(crate) enum Command {
 const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
+
+fn too_many() -> Error {
+    Error::JobRefused(format!("{JOBS_MAX} jobs are under way already; wait for some"))
+}
 
 /// Wakes a thread that sleeps.
 struct Unpark(Thread);
@@ -100,8 +109,7 @@ impl Session {
             engines: Arc::clone(&engines),
             kept: Arc::clone(&kept),
         };
-        let thread =
-            connection::spawn(Arc::clone(&drive), source, inbox, shared, tell).map_err(no_thread)?;
+        let thread = connection::spawn(Arc::clone(&drive), source, inbox, shared, tell).map_err(no_thread)?;
         match first.recv() {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
@@ -121,9 +129,7 @@ impl Session {
             return job;
         }
         if self.jobs.len() >= JOBS_MAX {
-            job.end(Ended::Failed(Error::JobRefused(format!(
-                "{JOBS_MAX} jobs are under way already; wait for some"
-            ))));
+            job.end(Ended::Failed(too_many()));
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
@@ -198,11 +204,17 @@ impl Session {
         job
     }
 
-    pub(crate) fn cancel(&self, job: &Job) {
-        self.kept.refused(job.key, &Error::Aborted);
+    pub(crate) fn cancel(&self, job: &Arc<Job>) {
+        let kept = job.spec.options.kept;
+        if kept {
+            self.kept.refused(job.key, &Error::Aborted);
+            self.kept.aborting.insert(job);
+        }
         if self.jobs.contains_key(&job.key) {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));
+        } else if kept {
+            self.kept.aborting.remove(job.key);
         }
     }
 

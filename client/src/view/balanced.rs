@@ -326,7 +326,9 @@ impl LoadBalancedView {
             element.push_with(|_| ())?;
             self.spec(function, element, context(&args)?, Chunksize::Elements(1))
         });
-        AsyncResult::new(submit::<F::Output>(&self.session, spec), |job| Ok(One::shaped(crate::result::values(job)?)))
+        AsyncResult::new(submit::<F::Output>(&self.session, spec), |job| {
+            Ok(One::shaped(crate::result::values(job)?))
+        })
     }
 
     pub(super) fn map_spec<A: Value>(

@@ -21,7 +21,7 @@ use phalanx_proto::v1::{Attached, BalancedPlan, DirectPlan, JobAccepted, NotKept
 use phalanx_scheduler::{Chunking, Input, Outcome, Plan};
 
 use super::Driver;
-use super::actions::told;
+use super::actions::told as how;
 use super::roster::Client;
 use super::shelf::{About, End, Entry, Missing, Removed, Watcher};
 use crate::outbox::Load;
@@ -78,7 +78,9 @@ impl Driver {
                 self.shelf.change(id, |entry| entry.has_program = true);
                 self.promise(id);
             }
-            Err(reason) => self.unsent(id, &format!("its program could not be kept at the controller: {reason}")),
+            Err(reason) => {
+                self.unsent(id, &format!("its program could not be kept at the controller: {reason}"))
+            }
         }
         self.settle();
     }
@@ -148,7 +150,8 @@ impl Driver {
             }
         }
         for (number, id) in &client.watching {
-            self.shelf.change(*id, |entry| entry.watchers.retain(|w| w.number != *number || w.client != client_id));
+            self.shelf
+                .change(*id, |entry| entry.watchers.retain(|w| w.number != *number || w.client != client_id));
         }
     }
 
@@ -280,7 +283,7 @@ impl Driver {
         }
         let end = entry.end.filter(|_| told == entry.notes().len());
         if let Some(end) = end {
-            client.send(Kind::Finished(self::told(number, end.outcome)), 0);
+            client.send(Kind::Finished(how(number, end.outcome)), 0);
             client.watching.remove(&number);
         }
         self.shelf.change(id, |entry| {
@@ -302,6 +305,8 @@ impl Driver {
         if let Some(entry) = self.shelf.get(id).filter(|entry| entry.end.is_none()) {
             self.expect(Input::Cancel { client: entry.client, job: entry.key });
         }
+        // It may leave, for all will be ended.
+        self.send_client(client, Kind::Finished(how(number, Outcome::Cancelled)), 0);
         true
     }
 }

@@ -73,7 +73,9 @@ impl Driver {
     /// Drops the results of jobs that have ended: of all these, or of none.
     pub(super) fn purge(&mut self, wanted: &PurgeWanted) -> PurgeReply {
         let ids: Vec<JobId> = match wanted {
-            PurgeWanted::All => self.shelf.iter().filter(|(_, e)| e.end.is_some()).map(|(id, _)| id).collect(),
+            PurgeWanted::All => {
+                self.shelf.iter().filter(|(_, e)| e.end.is_some()).map(|(id, _)| id).collect()
+            }
             PurgeWanted::These(ids) => ids.clone(),
         };
         for id in &ids {

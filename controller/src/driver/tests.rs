@@ -1,5 +1,7 @@
 //! The driver without a network: events in, messages out, in an order of the test's choosing.
 
+mod kept;
+
 use bytes::Bytes;
 use phalanx_programs::Store;
 use phalanx_proto::ids::JobId;

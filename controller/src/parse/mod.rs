@@ -9,9 +9,7 @@ mod node;
 mod peer;
 mod report;
 
-pub(crate) use client::{
-    ClientSaid, Hello, PurgeWanted, Submission, parse_client, parse_hello, parse_purge,
-};
+pub(crate) use client::{ClientSaid, Hello, PurgeWanted, Submission, parse_client, parse_hello, parse_purge};
 pub(crate) use node::{NodeSaid, Registration, parse_node, parse_registration};
 pub(crate) use peer::{PeerInfo, ProgramInfo, own_peer, parse_hash};
 pub(crate) use report::NodeReport;

@@ -353,9 +353,8 @@ impl Model {
 
     /// What must hold once all actions of an input were followed.
     pub(super) fn settle(&mut self, was_tick: bool) -> Result<(), Broken> {
-        let orphan = |job: &JobModel| {
-            job.ended.is_none() && !job.spec.kept && !self.clients.contains_key(&job.client)
-        };
+        let orphan =
+            |job: &JobModel| job.ended.is_none() && !job.spec.kept && !self.clients.contains_key(&job.client);
         let orphan = self.jobs.iter().find(|(_, job)| orphan(job)).map(|(key, _)| key);
         ensure(orphan.is_none(), || format!("{orphan:?} outlives its client and is not kept"))?;
         let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));

@@ -41,7 +41,11 @@ fn main() -> phalanx::Result<()> {
 /// A kept map whose elements wait at a gate, but for the first `free`.
 fn held(client: &Client, gate: Gate, n: u64, free: u64) -> AsyncMapResult<u64> {
     let run = |(gate, free): &(Gate, u64), x: u64| {
-        if x < *free { gate.sign(x) } else { gate.pass(x) }
+        if x < *free {
+            gate.sign(x)
+        } else {
+            gate.pass(x)
+        }
         3 * x + 1
     };
     client.load_balanced_view().keep().label("held").with((gate, free)).map_async(run, 0..n, 1)
@@ -96,7 +100,8 @@ fn large(client: &Client, gate: Gate, n: u64, bytes: u64) -> phalanx::Result<()>
         }
         vec![x as u8; *bytes as usize]
     };
-    let out = client.load_balanced_view().keep().label("large").with((gate, n, bytes)).map_async(run, 0..n, 1);
+    let out =
+        client.load_balanced_view().keep().label("large").with((gate, n, bytes)).map_async(run, 0..n, 1);
     println!("id {}", out.id());
     let kept = out.wait_kept(Some(DEADLINE));
     println!("kept {}", kept.is_ok());
@@ -186,7 +191,14 @@ fn list(client: &Client) -> phalanx::Result<()> {
     for job in client.jobs()? {
         println!(
             "job {} {} {:?} kept {} left {} done {}/{} type {}",
-            job.id, job.label, job.phase, job.kept, job.client_left, job.elements_done, job.elements, job.result_type
+            job.id,
+            job.label,
+            job.phase,
+            job.kept,
+            job.client_left,
+            job.elements_done,
+            job.elements,
+            job.result_type
         );
         assert_eq!(job.ended.is_some(), job.phase != phalanx::JobPhase::Running);
     }

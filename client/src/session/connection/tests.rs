@@ -26,8 +26,7 @@ fn a_connection_that_breaks_down_ends_its_jobs() {
     let (commands, inbox) = mpsc::unbounded_channel();
     let source: FileSource = Arc::new(|| panic!("the test wants it"));
     let drive = Arc::new(Drive::new().unwrap());
-    let shared =
-        Shared { jobs: Arc::clone(&jobs), engines: Arc::clone(&engines), kept: Arc::default() };
+    let shared = Shared { jobs: Arc::clone(&jobs), engines: Arc::clone(&engines), kept: Arc::default() };
     let thread = spawn(drive, source, inbox, shared, tell).unwrap();
     assert!(thread.join().is_err(), "the panic is not hidden");
     assert!(told.recv().is_err() && commands.send(Command::Close).is_err() && jobs.is_empty());
@@ -43,7 +42,14 @@ async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
     [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
     let (_commands, inbox) = mpsc::unbounded_channel();
     let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
-    let io = Io { source, commands: inbox, jobs, engines: Arc::default(), kept: Arc::default(), aborted: Vec::new(), last_words: broken() };
+    let io = Io {
+        source,
+        commands: inbox,
+        jobs,
+        engines: Arc::default(),
+        kept: Arc::default(),
+        last_words: broken(),
+    };
     let (outgoing, mut sent) = mpsc::channel(8);
     io.resubmit(&outgoing);
     drop(outgoing);

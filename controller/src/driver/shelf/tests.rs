@@ -78,7 +78,10 @@ fn what_ended_first_is_dropped_first_and_what_is_under_way_last() {
     assert_eq!(ids(&shelf.trim(now + HOUR / 2)), [4], "of those under way the largest does not fit");
     assert!(shelf.is_within_bounds() && shelf.get(JobId(1)).is_some());
     let told = shelf.missing(JobId(3), now + HOUR).unwrap();
-    assert!(told.message.contains("35000 bytes") && told.message.ends_with("(that was 30 min ago)"), "{told:?}");
+    assert!(
+        told.message.contains("35000 bytes") && told.message.ends_with("(that was 30 min ago)"),
+        "{told:?}"
+    );
 }
 
 #[test]
