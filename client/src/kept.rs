@@ -146,7 +146,7 @@ impl Client {
     /// # let client = phalanx::Client::in_process(2)?;
     /// let out = client.load_balanced_view().keep().map_async(|x: u32| x * x, 0..10, 5);
     /// out.get()?;
-    /// # while client.jobs()?[0].ended.is_none() {}
+    /// # while client.jobs()?[0].ended.is_none() {} // its end comes after its last value
     /// assert_eq!(client.purge([out.id()])?.jobs, 1);
     /// assert!(client.job::<u32>(&out.id()).unwrap_err().to_string().contains("purged"));
     /// # Ok::<(), phalanx::Error>(())

@@ -131,6 +131,8 @@ impl LoadBalancedView {
     /// [`Client::job`](crate::Client::job), from any program. [`wait_kept`](crate::JobHandle::wait_kept) says from when on that is sure. Results are kept in the
     /// controller's memory, within a bound of bytes and of age; the oldest are dropped first, and whoever comes for them then is told.
     ///
+    /// (A cluster of [`Client::local`](crate::Client::local) ends with its client, and whatever it keeps.)
+    ///
     /// Without it a job is ended with its client, so that a program that is interrupted does not leave the cluster busy with what nobody waits for.
     ///
     /// ```

@@ -166,19 +166,20 @@ impl Driver {
     pub(super) fn bury(&mut self, removed: Removed) {
         let Removed { id, entry, missing } = removed;
         tracing::info!(job = %id, label = %entry.about.label, reason = %missing.message, "results are kept no more");
-        for Watcher { client, number, .. } in entry.watchers {
+        for Watcher { client, number, .. } in entry.watchers.iter().copied() {
             if let Some(client) = self.clients.get_mut(&client) {
                 client.watching.remove(&number);
             }
             self.send_client(client, Kind::Attached(refusal(number, missing.clone())), missing.message.len());
         }
-        if entry.end.is_some() {
+        if entry.end.is_some() && entry.is_safe() {
             return;
         }
         if self.clients.contains_key(&entry.client) {
+            // It waits for the promise, or counts on it.
             let refused = refusal(entry.number, missing.clone());
             self.send_client(entry.client, Kind::Attached(refused), missing.message.len());
-        } else {
+        } else if entry.end.is_none() {
             // Nobody could have its results.
             self.expect(Input::Cancel { client: entry.client, job: entry.key });
         }

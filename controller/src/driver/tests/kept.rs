@@ -130,6 +130,18 @@ async fn a_job_whose_program_cannot_be_had_is_its_clients_alone() {
     assert!(bench.driver.jobs.is_empty());
 }
 
+/// Its client would wait for the promise in vain.
+#[tokio::test]
+async fn a_client_is_told_of_a_purge_that_came_before_its_promise() {
+    let mut bench = Bench::new(Limits::default());
+    bench.client_says(ClientSaid::Submit(Box::new(Submission { kept: true, ..submission(4) })));
+    bench.send(4);
+    bench.run_all(8);
+    assert_eq!(bench.driver.purge(&crate::parse::PurgeWanted::All).jobs, 1);
+    let heard = heard(&mut bench.client);
+    assert_eq!(attached(&heard).iter().map(|told| told.refused()).collect::<Vec<_>>(), [NotKept::Purged]);
+}
+
 #[tokio::test]
 async fn a_job_with_values_of_another_type_is_not_followed() {
     let mut bench = Bench::new(Limits::default());
