@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::Job;
+use super::state::{Ended, Job};
 use crate::error::{Error, NotKept, Result};
 
 /// What the controller has said of keeping a job.
@@ -35,6 +35,9 @@ impl Job {
 
     /// Waits until the controller has said whether it keeps the job. Somebody else runs the connection meanwhile.
     pub(crate) fn wait_kept(&self, timeout: Option<Duration>) -> Result<()> {
+        if let Some(error) = self.failed_unpromised() {
+            return Err(error);
+        }
         if !self.spec.options.kept {
             let message = "nobody asked for that; make the view keep() before the call".to_owned();
             return Err(Error::NotKept { job: self.id.to_string(), why: NotKept::Unasked, message });
@@ -42,7 +45,18 @@ impl Job {
         match self.wait_for_promise(timeout) {
             Promise::Given => Ok(()),
             Promise::Broken(why) => Err(why),
-            Promise::Open => Err(Error::Timeout(timeout.unwrap_or_default())),
+            Promise::Open => {
+                Err(self.failed_unpromised().unwrap_or_else(|| Error::Timeout(timeout.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// Why it has failed, if it did before anything was said of keeping it: it may never have been sent.
+    fn failed_unpromised(&self) -> Option<Error> {
+        let state = self.lock();
+        match (&state.ended, &state.promise) {
+            (Some(Ended::Failed(error)), Promise::Open) => Some(error.clone()),
+            _ => None,
         }
     }
 
@@ -61,5 +75,40 @@ impl Job {
 
     pub(crate) fn is_followed(&self) -> bool {
         self.is_attached || self.lock().known.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Elements;
+    use crate::job::{JobOptions, JobPlan, JobSpec};
+    use crate::worker::Function;
+
+    fn job(kept: bool) -> Job {
+        let function = Function { entry: 0, label: "f", own_worker: false };
+        let plan = JobPlan::Balanced { chunksize: 1 };
+        let spec = JobSpec::new(function, Elements::default(), bytes::Bytes::new(), plan);
+        Job::new(1, JobSpec { options: JobOptions { kept, ..JobOptions::default() }, ..spec })
+    }
+
+    #[test]
+    fn nobody_waits_for_a_promise_that_cannot_come() {
+        let unasked = job(false).wait_kept(None).unwrap_err();
+        assert!(matches!(unasked, Error::NotKept { why: NotKept::Unasked, .. }), "{unasked}");
+        let failed = job(true);
+        failed.end(Ended::Failed(Error::NoEngines));
+        assert!(matches!(failed.wait_kept(None), Err(Error::NoEngines)));
+        let late = job(true);
+        assert!(matches!(late.wait_kept(Some(Duration::ZERO)), Err(Error::Timeout(_))));
+    }
+
+    #[test]
+    fn a_promise_is_given_and_may_be_broken_later() {
+        let job = job(true);
+        job.is_promised();
+        assert!(job.wait_kept(None).is_ok());
+        job.keeps_no_more(Error::Closed);
+        assert!(matches!(job.wait_kept(None), Err(Error::Closed)));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 
 use super::promise::Promise;
-use super::state::{Job, State};
+use super::state::{Ended, Job, State};
 
 impl Job {
     /// Waits until it has ended; false when `timeout` passes first. Somebody else runs the connection meanwhile.
@@ -34,7 +34,8 @@ impl Job {
 
     /// What was said of keeping it, at most after `timeout`; nothing is said of what has failed to be sent.
     pub(super) fn wait_for_promise(&self, timeout: Option<Duration>) -> Promise {
-        let open = |s: &mut State| matches!(s.promise, Promise::Open);
+        let open =
+            |s: &mut State| matches!(s.promise, Promise::Open) && !matches!(s.ended, Some(Ended::Failed(_)));
         let mut state = self.lock();
         match timeout {
             None => self.arrived.wait_while(&mut state, open),

@@ -190,32 +190,32 @@ impl Driver {
         if known.jobs.contains_key(&number) || known.watching.contains_key(&number) {
             return self.end_client(client, Refused::malformed("two jobs with one number"));
         }
-        match self.attachable(number, id, result_type) {
-            Ok(about) => {
-                self.send_client(client, Kind::Attached(about), 0);
-                if self.shelf.get(id).is_some_and(Entry::is_safe) {
-                    let safe = Attached { job: number, ..Attached::default() };
-                    self.send_client(client, Kind::Attached(safe), 0);
-                }
-                self.watch(client, number, id);
+        let answer = self.answer(number, id, result_type);
+        let refused = answer.refused() != NotKept::Unspecified;
+        self.send_client(client, Kind::Attached(answer), 0);
+        if !refused {
+            if self.shelf.get(id).is_some_and(Entry::is_safe) {
+                let safe = Attached { job: number, ..Attached::default() };
+                self.send_client(client, Kind::Attached(safe), 0);
             }
-            Err(refused) => self.send_client(client, Kind::Attached(refused), 0),
+            self.watch(client, number, id);
         }
         self.settle();
     }
 
-    fn attachable(&self, number: u64, id: JobId, result_type: &str) -> Result<Attached, Attached> {
-        let Some(entry) = self.shelf.get(id) else { return Err(refusal(number, self.missing(id))) };
+    /// What is said to who wants to follow a job: all that is known of it, or a refusal.
+    fn answer(&self, number: u64, id: JobId, result_type: &str) -> Attached {
+        let Some(entry) = self.shelf.get(id) else { return refusal(number, self.missing(id)) };
         let found = &entry.about.result_type;
         if **found != *result_type {
             let missing = Missing::new(NotKept::Type, format!("its values are of type {found}"));
-            return Err(Attached { result_type: found.to_string(), ..refusal(number, missing) });
+            return Attached { result_type: found.to_string(), ..refusal(number, missing) };
         }
         if entry.watchers.len() >= WATCHERS_MAX {
             let text = format!("{WATCHERS_MAX} sessions follow it already; try again later");
-            return Err(refusal(number, Missing::new(NotKept::Limit, text)));
+            return refusal(number, Missing::new(NotKept::Limit, text));
         }
-        Ok(description(number, &entry.about, entry.end))
+        description(number, &entry.about, entry.end)
     }
 
     /// Why a job is not on the shelf, as far as can be said.
