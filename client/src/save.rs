@@ -181,6 +181,7 @@ mod tests {
             plan: JobPlan::Balanced { chunksize: 4 },
             options: crate::job::JobOptions { retries: 1, ..Default::default() },
             numbers: None,
+            result_type: "",
         };
         Job::new(1, spec)
     }
