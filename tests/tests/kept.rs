@@ -45,6 +45,14 @@ fn a_killed_clients_kept_job_goes_on_and_a_new_process_gets_every_value() {
         assert_eq!((finished.line("label"), finished.line("wall")), ("label held", "wall true"));
     }
     assert_eq!(gate.arrivals().len(), 40, "nothing was run twice");
+
+    // The file has what is known here: values, and where and when they were computed; the elements stayed with who submitted them.
+    let path = cluster.home().join("found.h5");
+    run(&cluster, &["save", &id, path.to_str().unwrap()]);
+    let seen =
+        std::process::Command::new(phalanx_tests::binary("phalanx")).arg("results").arg(&path).output();
+    let seen = String::from_utf8(seen.unwrap().stdout).unwrap();
+    assert!(seen.contains("held") && seen.contains("40"), "{seen}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn main() -> phalanx::Result<()> {
         ["large", gate, n, bytes] => large(&client()?, Gate::at(gate), number(n), number(bytes))?,
         ["unkept", gate] => unkept(&client()?, &Gate::at(gate))?,
         ["values", id, n] => values(&client()?, id, number(n))?,
+        ["save", id, path] => println!("saved {}", client()?.job::<u64>(id)?.save(path)?.display()),
         ["partial", id, gate, n, free] => partial(&client()?, id, &Gate::at(gate), number(n), number(free))?,
         ["each", id] => each(&client()?, id)?,
         ["abort", id] => client()?.job::<u64>(id)?.abort(),
@@ -117,7 +118,7 @@ fn large(client: &Client, gate: Gate, n: u64, bytes: u64) -> phalanx::Result<()>
 fn unkept(client: &Client, gate: &Gate) -> phalanx::Result<()> {
     let run = |gate: &Gate, x: u64| gate.pass(x);
     let out = client.load_balanced_view().with(gate.clone()).map_async(run, 0..1, 1);
-    let asked = out.wait_kept(None).unwrap_err();
+    let asked = out.wait_kept(None).expect_err("nobody asked that it be kept");
     assert!(matches!(asked, Error::NotKept { why: NotKept::Unasked, .. }), "{asked}");
     gate.wait_for_arrivals(1);
     println!("id {}", out.id());
