@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use phalanx_proto::v1::FailureKind;
+use phalanx_proto::v1::{self, FailureKind};
 use thiserror::Error;
 
 /// The result of nearly everything here.
@@ -129,6 +129,31 @@ pub enum Error {
     /// The controller cannot answer what it was asked.
     #[error("{0}")]
     Question(String),
+    /// The results of a job cannot be had by its id, or not purged.
+    #[error("job {job}: {message}")]
+    NotKept {
+        /// The job's id.
+        job: String,
+        /// Why.
+        why: NotKept,
+        /// What happened, and what to do.
+        message: String,
+    },
+    /// The values of a job are of another type.
+    #[error(
+        "the values of job {job} are of type {found}, not {wanted}\n  Ask for what it was made with: client.job::<{found}>(id)"
+    )]
+    WrongResultType {
+        /// The job's id.
+        job: String,
+        /// What was asked for.
+        wanted: String,
+        /// What its client has submitted it with.
+        found: String,
+    },
+    /// A text that is no job's id.
+    #[error("{0:?} is no job's id; ids are what id() of a result gives, and client.jobs() lists")]
+    BadJobId(String),
     /// The arrays of several engines do not fit together.
     #[error("the parts of {name:?} cannot be joined: {message}")]
     Gather {
@@ -162,6 +187,43 @@ pub enum Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why the results of a job cannot be had by its id; see [`Client::job`](crate::Client::job).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotKept {
+    /// The controller knows of no such job.
+    Unknown,
+    /// It is under way, but its view was not [`keep`](crate::LoadBalancedView::keep).
+    Unasked,
+    /// They were dropped, to stay within a bound of the controller.
+    Dropped,
+    /// They were purged.
+    Purged,
+    /// The controller was restarted since.
+    ControllerRestarted,
+    /// The client left before all of the job was at the controller.
+    Unsent,
+    /// It is under way and cannot be purged.
+    Unfinished,
+    /// Something else, which the message says.
+    Other,
+}
+
+impl NotKept {
+    pub(crate) fn from_wire(why: v1::NotKept) -> Self {
+        match why {
+            v1::NotKept::Unknown => Self::Unknown,
+            v1::NotKept::Unasked => Self::Unasked,
+            v1::NotKept::Dropped => Self::Dropped,
+            v1::NotKept::Purged => Self::Purged,
+            v1::NotKept::Before => Self::ControllerRestarted,
+            v1::NotKept::Unsent => Self::Unsent,
+            v1::NotKept::Unfinished => Self::Unfinished,
+            v1::NotKept::Unspecified | v1::NotKept::Type | v1::NotKept::Limit => Self::Other,
+        }
     }
 }
 

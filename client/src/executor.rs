@@ -80,7 +80,7 @@ impl Executor {
         Args: Value,
     {
         if self.is_shut_down() {
-            let refused = submit(&self.view.session, Err(Error::ExecutorShutDown));
+            let refused = submit::<F::Output>(&self.view.session, Err(Error::ExecutorShutDown));
             return AsyncResult::new(refused, |job| Ok(One::shaped(values(job)?)));
         }
         let out = self.view.apply(f, args);
@@ -104,7 +104,7 @@ impl Executor {
         R: Value,
     {
         if self.is_shut_down() {
-            return map_result::<A, R>(submit(&self.view.session, Err(Error::ExecutorShutDown)));
+            return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
         }
         let out = self.view.map_async(f, items, Chunksize::Auto);
         self.note(&out);

@@ -28,9 +28,9 @@ use phalanx_proto::v1::node_command::Kind as Command;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, NodeMessage, Peer, Program,
-    ProgramPiece, ProgramStored, Register, Report, ReportPart, Segment, StatusReply, StatusRequest, Submit,
-    submit,
+    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, ExplainReply, ExplainRequest,
+    JobsReply, JobsRequest, NodeMessage, Peer, Program, ProgramPiece, ProgramStored, PurgeReply,
+    PurgeRequest, Register, Report, ReportPart, Segment, StatusReply, StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use tokio::net::{UnixListener, UnixStream};
@@ -325,8 +325,20 @@ impl Cluster for Bare {
         Err(Status::unimplemented("not measured"))
     }
 
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(StatusReply::default()))
+    }
+
+    async fn jobs(&self, _: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn purge(&self, _: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
+        Err(Status::unimplemented("not measured"))
     }
 }
 

@@ -13,7 +13,8 @@
 //! - `clients`, `nodes`: what each side's events mean;
 //! - `actions`, `assign`: what each action sends;
 //! - `roster`, `job`: who is there, what is to be done;
-//! - `explain`: why a job waits; `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
+//! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
+//! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
 mod assign;
@@ -22,14 +23,17 @@ mod clock;
 mod explain;
 mod failures;
 mod job;
+mod kept;
+mod listing;
 mod nodes;
 mod roster;
+mod shelf;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 use phalanx_proto::v1::client_event::Kind as ToClient;
@@ -37,6 +41,7 @@ use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, NodeCommand, Refusal};
 use phalanx_scheduler::{Config, Input, Reject, Scheduler};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::inbox::{Event, Posted};
@@ -46,7 +51,9 @@ use crate::parse::{NodeReport, Refused};
 use crate::programs::Library;
 use clock::Clock;
 use job::Job;
+use kept::Secured;
 use roster::{Client, Engine, Node, ProgramKeys};
+use shelf::Shelf;
 
 /// Events handled before the peers' connections get their turn.
 const BATCH_EVENTS_MAX: usize = 512;
@@ -67,6 +74,8 @@ pub(crate) struct Driver {
     limits: Limits,
     heartbeat: Duration,
     started: Instant,
+    /// The same by the wall clock, since the epoch.
+    started_at: Duration,
     clients: HashMap<ClientId, Client>,
     nodes: HashMap<NodeId, Node>,
     engines: BTreeMap<EngineId, Engine>,
@@ -74,6 +83,9 @@ pub(crate) struct Driver {
     program_keys: ProgramKeys,
     jobs_made: u64,
     payload_bytes: u64,
+    shelf: Shelf,
+    /// Programs of kept jobs on their way here, one for each job that waits for its own.
+    securing: JoinSet<Secured>,
     /// The report that the scheduler is deciding on.
     reporting: Option<Box<NodeReport>>,
     /// Peers with messages that linger, and until when.
@@ -102,9 +114,12 @@ impl Driver {
             inbox,
             relief,
             library,
+            shelf: Shelf::new(limits.kept_bytes_max, limits.kept_age_max),
+            securing: JoinSet::new(),
             limits,
             heartbeat,
             started,
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             clients: HashMap::new(),
             nodes: HashMap::new(),
             engines: BTreeMap::new(),
@@ -126,21 +141,28 @@ impl Driver {
         let mut batch = Vec::with_capacity(BATCH_EVENTS_MAX);
         loop {
             let deadline = self.scheduler.poll_timeout();
-            let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(self.linger_until).min();
+            let wake = deadline.map(|d| self.clock.instant(d)).into_iter();
+            let wake = wake.chain(self.linger_until).chain(self.shelf.due()).min();
+            let mut secured = None;
             tokio::select! {
                 biased;
                 _ = &mut shutdown => break,
                 received = self.inbox.recv_many(&mut batch, BATCH_EVENTS_MAX) => if received == 0 { break },
                 () = relief.told() => {}
+                Some(done) = self.securing.join_next() => secured = done.ok(),
                 () = at(wake) => {}
             }
             if let Some(deadline) = deadline {
                 self.clock.woke(deadline, Instant::now());
             }
             batch.drain(..).for_each(|posted| self.on_event(posted.event));
+            if let Some(secured) = secured {
+                self.on_secured(secured);
+            }
             self.relieve();
             self.nudge();
             self.tick();
+            self.age_shelf();
         }
         self.say_goodbye();
     }
@@ -159,6 +181,8 @@ impl Driver {
             // The asker may be gone again.
             Event::Status { reply } => drop(reply.send(self.status())),
             Event::Explain { job, reply } => drop(reply.send(self.explain(&job))),
+            Event::Jobs { reply } => drop(reply.send(self.list_jobs())),
+            Event::Purge { wanted, reply } => drop(reply.send(self.purge(&wanted))),
         }
     }
 
@@ -228,10 +252,13 @@ impl Driver {
             return;
         }
         for peer in relieved {
-            self.expect(match peer {
-                PeerId::Client(client) => Input::ClientPressure { client, on: false },
-                PeerId::Node(node) => Input::NodePressure { node, on: false },
-            });
+            match peer {
+                PeerId::Client(client) => {
+                    self.expect(Input::ClientPressure { client, on: false });
+                    self.catch_up(client);
+                }
+                PeerId::Node(node) => self.expect(Input::NodePressure { node, on: false }),
+            }
         }
         self.settle();
     }

@@ -151,6 +151,11 @@ impl<M> Outbox<M> {
         }
     }
 
+    /// Whether what waits is above the high-water mark, or has been and is not yet below the low one.
+    pub(crate) fn is_pressed(&self) -> bool {
+        lock(&self.0.state).pressed
+    }
+
     fn add(&self, state: &mut State<M>, message: M, data_bytes: usize) -> Load {
         let marks = &self.0.marks;
         if state.ended {

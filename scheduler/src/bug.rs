@@ -30,6 +30,8 @@ pub enum Bug {
     WaitsInVain,
     /// Chunks go to any engine, whatever their job needs.
     IgnoresPlaces,
+    /// Kept jobs are not assigned any more when their client is gone.
+    ForgetsTheGone,
 }
 
 impl Scheduler {
@@ -48,7 +50,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -61,5 +63,6 @@ impl Bug {
         Self::BeginsTooEarly,
         Self::WaitsInVain,
         Self::IgnoresPlaces,
+        Self::ForgetsTheGone,
     ];
 }

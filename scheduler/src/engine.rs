@@ -61,6 +61,8 @@ pub(crate) struct Node {
 pub(crate) struct Client {
     pub(crate) id: ClientId,
     pub(crate) jobs: BTreeSet<JobKey>,
+    /// Its session has ended; it stays for the kept jobs that have not.
+    pub(crate) gone: bool,
 }
 
 /// One program, while a job uses it or an engine holds chunks of it.

@@ -15,7 +15,7 @@ use crate::place::{Place, Tags};
 pub enum Input {
     /// A client's session began. Ids of clients, nodes and jobs are the driver's and never repeat.
     ClientJoined { client: ClientId },
-    /// A client's session ended: its jobs are cancelled.
+    /// A client's session ended: its jobs are cancelled, but for those that are kept.
     ClientLost { client: ClientId },
     /// The client does not read its results (`on`), or reads them again: start no more of its chunks.
     ClientPressure { client: ClientId, on: bool },
@@ -34,7 +34,7 @@ pub enum Input {
     Submit { client: ClientId, job: JobKey, spec: JobSpec },
     /// The payload of the first `elements` elements of the job is here.
     Supplied { job: JobKey, elements: u64 },
-    /// The client wants the job ended.
+    /// The client wants the job ended, or the driver does in the name of one that has left a kept job.
     Cancel { client: ClientId, job: JobKey },
     /// Results of the chunks `first .. first + count`, all assigned together or at least with one `attempt`.
     Report {
@@ -122,6 +122,8 @@ pub struct JobSpec {
     pub after: Vec<Dependency>,
     /// Where its chunks may go; balanced jobs only.
     pub place: Place,
+    /// It goes on when its client is lost.
+    pub kept: bool,
 }
 
 impl JobSpec {
@@ -137,6 +139,7 @@ impl JobSpec {
             queue_limit: None,
             after: Vec::new(),
             place: Place::default(),
+            kept: false,
         }
     }
 }

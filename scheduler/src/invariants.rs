@@ -16,6 +16,7 @@
 //! | [`recalls_are_counted`] | an engine is asked for chunks once at a time |
 //! | [`deadlines_are_kept`] | every node is watched |
 //! | [`classes_are_kept`] | which engines will do for a job is known, and nobody waits for what has ended |
+//! | [`the_gone_leave_what_is_kept`] | of a client that is gone only kept jobs are left, and they wait for no reader |
 //!
 //! That terminal states never change and attempts rise is a matter of two moments: the simulator's
 //! model watches it.
@@ -43,7 +44,7 @@ pub struct Violation {
 
 type Invariant = fn(&Scheduler) -> Result<(), String>;
 
-const ALL: [(&str, Invariant); 14] = [
+const ALL: [(&str, Invariant); 15] = [
     ("held_is_assigned", held_is_assigned),
     ("assigned_is_held", assigned_is_held),
     ("waiting_is_queued", waiting_is_queued),
@@ -58,6 +59,7 @@ const ALL: [(&str, Invariant); 14] = [
     ("recalls_are_counted", recalls_are_counted),
     ("deadlines_are_kept", deadlines_are_kept),
     ("classes_are_kept", classes_are_kept),
+    ("the_gone_leave_what_is_kept", the_gone_leave_what_is_kept),
 ];
 
 impl Scheduler {
@@ -315,6 +317,18 @@ fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
             before.find(|key| !core.job_slots.contains_key(key) && core.past.get(**key).is_none());
         must(forgotten.is_none(), || format!("{} waits for {forgotten:?}, which is forgotten", job.key))?;
         must(job.waits.is_empty() || job.ledger.end() == 0, || format!("{} has begun too early", job.key))?;
+    }
+    Ok(())
+}
+
+fn the_gone_leave_what_is_kept(core: &Scheduler) -> Result<(), String> {
+    must(core.client_slots.len() == core.clients.len(), || "a client is not known by its id".to_owned())?;
+    for (slot, client) in core.clients.iter().filter(|(_, client)| client.gone) {
+        let kept = |key: &phalanx_proto::ids::JobKey| core.jobs[core.job_slots[key]].kept;
+        must(!client.jobs.is_empty() && client.jobs.iter().all(kept), || {
+            format!("client {} is gone and has left {:?}", client.id, client.jobs)
+        })?;
+        must(!core.fair.is_pressed(slot), || format!("client {} is gone and pressed", client.id))?;
     }
     Ok(())
 }

@@ -47,6 +47,8 @@ pub(crate) struct Job {
     pub(crate) class: Option<u32>,
     /// Engines that have completed chunks, ascending.
     pub(crate) ran_on: Vec<EngineId>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
     /// It ends if none of it has been assigned by then.
     pub(crate) begin_by: Option<Timestamp>,
     pub(crate) elements: u64,
@@ -86,6 +88,7 @@ impl Job {
             follows: false,
             class: None,
             ran_on: Vec::new(),
+            kept: false,
             begin_by: None,
             elements: 0,
             supplied: 0,

@@ -21,7 +21,7 @@ use crate::scheduler::Scheduler;
 
 impl Scheduler {
     pub(crate) fn on_submit(&mut self, client: ClientId, key: JobKey, spec: JobSpec) -> Result<(), Reject> {
-        let client_slot = self.client_slot(client)?;
+        let client_slot = self.present_slot(client)?;
         if self.job_slots.contains_key(&key) {
             return Err(Reject::Duplicate("the job's key"));
         }
@@ -46,6 +46,7 @@ impl Scheduler {
         job.class = self.enter_class(key, &spec.place);
         job.place = spec.place;
         let class = job.class;
+        job.kept = spec.kept;
         job.begin_by = spec.queue_limit.map(|limit| self.now.after(limit));
         let begin_by = job.begin_by;
         let slot = self.jobs.insert(job);
@@ -240,6 +241,7 @@ impl Scheduler {
         }
         self.release_program(job.program);
         self.leave_class(job.key, job.class);
+        self.forget_if_done(job.client);
         self.actions.push_back(Action::Finished { client: job.client_id, job: job.key, outcome });
         self.remember(job, outcome);
     }

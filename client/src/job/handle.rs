@@ -147,6 +147,24 @@ impl JobHandle {
         self.error().map_or(Ok(()), Err)
     }
 
+    /// Waits until the controller has all of the job that it needs to go on without this client, its program included; at most for
+    /// `timeout`. From then on the client may be killed. (A client that ends in order waits for that by itself, up to a minute.)
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let out = client.load_balanced_view().keep().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.wait_kept(None)?;
+    /// println!("fetch its results with client.job::<u32>({:?})", out.id());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] when its view was not [`keep`](crate::LoadBalancedView::keep), or the controller cannot keep it; the job goes on all the
+    /// same, and ends with its client. [`Error::Timeout`].
+    pub fn wait_kept(&self, timeout: Option<Duration>) -> Result<()> {
+        self.session.wait_kept(&self.job, timeout)
+    }
+
     /// Why it ended early, if it did.
     pub(crate) fn error(&self) -> Option<Error> {
         match self.job.lock().ended.clone() {
@@ -218,6 +236,7 @@ impl JobHandle {
     pub fn wall_time(&self) -> Duration {
         let state = self.job.lock();
         match state.ended {
+            Some(_) if state.lasted.is_some() => state.lasted.unwrap_or_default(),
             Some(_) if state.received_ns > 0 => {
                 Duration::from_nanos(state.received_ns.saturating_sub(self.job.submitted_ns))
             }

@@ -1,15 +1,18 @@
 //! A job on the client's side: what was sent, what came back.
 
+mod attached;
 mod coverage;
 mod dependency;
 mod explain;
 mod handle;
 mod news;
 mod options;
+mod promise;
 mod ready;
 mod run;
 mod state;
 mod waiter;
+mod waiting;
 
 pub use dependency::Dependency;
 pub(crate) use dependency::{Waits, settled};

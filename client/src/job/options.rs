@@ -22,6 +22,8 @@ pub(crate) struct JobOptions {
     pub(crate) run_limit: Option<Duration>,
     /// How long it may wait until something of it is assigned.
     pub(crate) queue_limit: Option<Duration>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
     /// What must be over before it begins.
     pub(crate) after: Vec<Dependency>,
     /// Where it may go.

@@ -1,6 +1,6 @@
 //! A job's state: written by the session's thread, read by the user's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
@@ -15,6 +15,7 @@ use phalanx_proto::v1;
 use super::coverage::Coverage;
 use super::dependency::Fate;
 use super::options::JobOptions;
+use super::promise::Promise;
 use super::run::RunResult;
 use crate::codec::Elements;
 use crate::error::{Error, RemoteError, RemoteErrorKind};
@@ -29,12 +30,22 @@ pub(crate) struct JobSpec {
     pub(crate) options: JobOptions,
     /// Which element of a run each of these is, when that is not its place here.
     pub(crate) numbers: Option<Arc<[u64]>>,
+    /// What its values are made of.
+    pub(crate) result_type: &'static str,
 }
 
 impl JobSpec {
     /// A job like any other, of elements that are its own.
     pub(crate) fn new(function: Function, elements: Elements, context: Bytes, plan: JobPlan) -> Self {
-        Self { function, elements, context, plan, options: JobOptions::default(), numbers: None }
+        Self {
+            function,
+            elements,
+            context,
+            plan,
+            options: JobOptions::default(),
+            numbers: None,
+            result_type: "",
+        }
     }
 }
 
@@ -57,15 +68,19 @@ pub(crate) struct Job {
     pub(crate) submitted: Instant,
     /// How it ended, for those that wait for it.
     pub(crate) fate: Arc<Fate>,
+    /// How many elements it has.
+    pub(super) count: u64,
+    /// Another client has submitted it, or this one before.
+    pub(crate) is_attached: bool,
     state: Mutex<State>,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
     /// The connection knows it; until then its command is on the way there.
     taken: AtomicBool,
     /// Something came.
-    arrived: Condvar,
+    pub(super) arrived: Condvar,
     /// It has ended.
-    ended: Condvar,
+    pub(super) ended: Condvar,
 }
 
 /// What is known of it.
@@ -84,8 +99,13 @@ pub(crate) struct State {
     pub(crate) attempts_lost: u64,
     pub(crate) ended: Option<Ended>,
     pub(crate) received_ns: u64,
+    /// How long an attached job took, when it had ended before.
+    pub(crate) lasted: Option<Duration>,
+    pub(super) promise: Promise,
+    /// It is followed by its id: what was there before comes again. These runs, by chunk and attempt, are known.
+    pub(super) known: Option<HashSet<(u64, u32)>>,
     parts: HashMap<(u64, u32), Vec<Bytes>>,
-    wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Waker>,
 }
 
 /// What has come of a job. The results themselves are shared, not copied.
@@ -122,6 +142,8 @@ impl Job {
             key,
             id,
             fate: Arc::new(Fate::new(id)),
+            count: spec.elements.lens.count() as u64,
+            is_attached: false,
             spec,
             submitted_ns: now_ns(),
             submitted: Instant::now(),
@@ -145,7 +167,7 @@ impl Job {
     }
 
     pub(crate) fn elements(&self) -> u64 {
-        self.spec.elements.lens.count() as u64
+        self.count
     }
 
     /// How many chunks there are, when that is known beforehand.
@@ -189,6 +211,9 @@ impl Job {
     pub(crate) fn on_report(&self, report: v1::Report) -> bool {
         let mut state = self.lock();
         let parts = state.parts.remove(&(report.first_chunk, report.attempt)).unwrap_or_default();
+        if state.known.as_ref().is_some_and(|known| known.contains(&(report.first_chunk, report.attempt))) {
+            return true;
+        }
         let retrying = report.retrying;
         let Some(mut run) = RunResult::new(report, parts, now_ns()) else { return false };
         if run.elements().end > self.elements() {
@@ -216,6 +241,9 @@ impl Job {
         let end = (failed.element_first.saturating_add(failed.elements)).min(self.elements());
         let missing: Vec<u64> =
             (failed.element_first..end).filter(|&e| !state.coverage.contains(e)).collect();
+        if missing.is_empty() && state.known.is_some() {
+            return;
+        }
         for element in &missing {
             state.coverage.insert(*element..element + 1);
         }
@@ -303,41 +331,6 @@ impl Job {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Waits until it has ended; false when `timeout` passes first. Somebody else runs the connection meanwhile.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        let is_over = || self.is_over().then_some(true);
-        phalanx_idle::wait(is_over, || {
-            let (mut state, running) = (self.lock(), |s: &mut State| s.ended.is_none());
-            match timeout {
-                None => self.ended.wait_while(&mut state, running),
-                Some(timeout) => {
-                    let _ = self.ended.wait_while_for(&mut state, running, timeout);
-                }
-            }
-            state.ended.is_some()
-        })
-    }
-
-    /// Waits until more than `runs` results and `lost` chunks without one are there, or it has ended, or for `timeout`.
-    pub(crate) fn wait_for_more(&self, runs: usize, lost: usize, timeout: Duration) -> MutexGuard<'_, State> {
-        let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= runs && s.lost.len() <= lost;
-        let mut state = self.lock();
-        let _ = self.arrived.wait_while_for(&mut state, waiting, timeout);
-        state
-    }
-
-    /// Whether it has ended; else `waker` is woken at the next news.
-    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        if state.ended.is_some() {
-            return true;
-        }
-        if !state.wakers.iter().any(|w| w.will_wake(waker)) {
-            state.wakers.push(waker.clone());
-        }
-        false
-    }
-
     /// What is still to do, for a controller that does not know the job. With fixed chunks whole chunks are named.
     pub(crate) fn remaining(&self) -> Vec<v1::Span> {
         let n = self.elements();
@@ -387,6 +380,11 @@ impl State {
                 self.failed += u64::from(failed);
             }
         }
+    }
+
+    /// What was received of reports that are still to come does not count.
+    pub(super) fn clear_parts(&mut self) {
+        self.parts.clear();
     }
 
     fn show(&mut self, error: RemoteError) {

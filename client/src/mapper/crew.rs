@@ -210,6 +210,7 @@ impl Crew {
             plan: JobPlan::Direct { targets: vec![engine] },
             options: JobOptions::default(),
             numbers: None,
+            result_type: "",
         }))
     }
 }

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::drive::Drive;
+use super::kept::Kept;
 use super::upload::{self, Outgoing};
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
@@ -29,11 +30,19 @@ const BACKOFF_MAX: Duration = Duration::from_secs(3);
 /// How long a controller that went away is waited for before jobs that need it fail.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-struct Io {
+/// What the connection and the user's threads share.
+pub(super) struct Shared {
+    pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
+    pub(super) engines: Arc<Engines>,
+    pub(super) kept: Arc<Kept>,
+}
+
+pub(super) struct Io {
     source: FileSource,
     commands: mpsc::UnboundedReceiver<Command>,
-    jobs: Arc<DashMap<u64, Arc<Job>>>,
+    pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    pub(super) kept: Arc<Kept>,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -47,6 +56,7 @@ impl Drop for Io {
             job.end(Ended::Failed(self.last_words.clone()));
         }
         self.jobs.clear();
+        self.kept.end(&self.last_words);
     }
 }
 
@@ -71,11 +81,10 @@ pub(super) fn spawn(
     drive: Arc<Drive>,
     source: FileSource,
     commands: mpsc::UnboundedReceiver<Command>,
-    jobs: Arc<DashMap<u64, Arc<Job>>>,
-    engines: Arc<Engines>,
+    Shared { jobs, engines, kept }: Shared,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines, last_words: broken() };
+    let io = Io { source, commands, jobs, engines, kept, last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
@@ -114,6 +123,7 @@ impl Io {
                 Over::Lost(why) => {
                     tracing::warn!("the connection to the controller was lost: {why}; trying again");
                     self.engines.lost(&why);
+                    self.kept.lost(&Error::ControllerLost(why.clone()));
                     self.end_direct(&why);
                 }
             }
@@ -121,6 +131,11 @@ impl Io {
                 Ok(link) => link,
                 Err(e) => return e,
             };
+            for job in self.kept.aborting.all() {
+                // It may go on without us: only who follows it can end it.
+                let attach = upload::attach(job.key, job.id, job.spec.result_type);
+                send(&link.outgoing, [attach, upload::cancel(job.key)]);
+            }
             self.resubmit(&link.outgoing);
         }
     }
@@ -169,8 +184,11 @@ impl Io {
                         self.jobs.remove(&job.key);
                     }
                 }
-                Some(Command::Cancel(job)) => {
-                    self.jobs.remove(&job);
+                Some(Command::Cancel(job)) => drop(self.jobs.remove(&job)),
+                Some(Command::Attach { key, .. }) => {
+                    if let Some((_, waiting)) = self.kept.attaching.remove(&key) {
+                        waiting.tell(Err(Error::ControllerLost("it is not back yet".to_owned())));
+                    }
                 }
                 // Who asked hears that there was no answer.
                 Some(Command::Ask(_)) => {}
@@ -180,7 +198,8 @@ impl Io {
 
     fn end_direct(&self, why: &str) {
         self.jobs.retain(|_, job| {
-            let direct = matches!(job.spec.plan, JobPlan::Direct { .. });
+            // What is kept may go on without us.
+            let direct = matches!(job.spec.plan, JobPlan::Direct { .. }) && !job.spec.options.kept;
             if direct {
                 job.end(Ended::Failed(Error::ControllerLost(why.to_owned())));
             }
@@ -194,7 +213,12 @@ impl Io {
         let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
         jobs.sort_by_key(|job| job.key);
         for job in jobs {
-            tokio::spawn(upload::submit(job, outgoing.clone(), true));
+            if job.spec.options.kept {
+                job.follow();
+                send(outgoing, [upload::attach(job.key, job.id, job.spec.result_type)]);
+            } else {
+                send_again(job, outgoing);
+            }
         }
     }
 
@@ -206,20 +230,24 @@ impl Io {
                     Some(Command::Submit(job)) => {
                         job.take();
                         // It may have been ended while it waited for the connection.
-                        if !job.is_over() {
+                        if job.is_over() {
+                            self.kept.aborting.remove(job.key);
+                        } else {
                             submit(job, &link.outgoing);
                         }
                     }
                     Some(Command::Ask(ask)) => drop(tokio::spawn(ask(link.channel.clone()))),
                     Some(Command::Cancel(job)) => {
                         self.jobs.remove(&job);
-                        let outgoing = link.outgoing.clone();
-                        tokio::spawn(async move { outgoing.send(upload::cancel(job)).await });
+                        send(&link.outgoing, [upload::cancel(job)]);
+                    }
+                    Some(Command::Attach { key, id, result_type }) => {
+                        send(&link.outgoing, [upload::attach(key, id, result_type)]);
                     }
                 },
                 event = link.events.message() => match event {
                     Ok(Some(ClientEvent { kind: Some(event) })) => {
-                        if let Err(over) = self.on_event(event, &link.channel) {
+                        if let Err(over) = self.on_event(event, &link) {
                             return over;
                         }
                     }
@@ -231,7 +259,7 @@ impl Io {
         }
     }
 
-    fn on_event(&self, event: Kind, channel: &Channel) -> Result<(), Over> {
+    fn on_event(&self, event: Kind, link: &Link) -> Result<(), Over> {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
             Kind::Part(part) => {
@@ -262,19 +290,39 @@ impl Io {
                 if let Some((_, job)) = self.jobs.remove(&finished.job) {
                     job.on_finished(&finished);
                 }
+                self.kept.aborting.remove(finished.job);
             }
             Kind::Refused(refused) => {
+                let error = refusal(&refused, &self.engines);
+                self.kept.refused(refused.job, &error);
                 if let Some((_, job)) = self.jobs.remove(&refused.job) {
-                    job.end(Ended::Failed(refusal(&refused, &self.engines)));
+                    job.end(Ended::Failed(error));
                 }
             }
+            Kind::Attached(attached) => self.on_attached(attached, &link.outgoing),
             Kind::Engines(change) => self.engines.change(change),
-            Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(channel.clone()))),
+            Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(link.channel.clone()))),
             Kind::Goodbye(bye) => return Err(goodbye(bye)),
             Kind::Accepted(_) | Kind::Welcome(_) => {}
         }
         Ok(())
     }
+}
+
+/// Submits what is still missing of a job to a controller that does not know it.
+pub(super) fn send_again(job: Arc<Job>, outgoing: &Outgoing) {
+    tokio::spawn(upload::submit(job, outgoing.clone(), true));
+}
+
+/// Sends messages when there is room for them.
+fn send<const N: usize>(outgoing: &Outgoing, messages: [v1::ClientMessage; N]) {
+    let outgoing = outgoing.clone();
+    tokio::spawn(async move {
+        for message in messages {
+            // Without a connection there is nobody to tell.
+            let _ = outgoing.send(message).await;
+        }
+    });
 }
 
 /// One attempt. It can be given up at any point.
@@ -347,57 +395,4 @@ fn status(status: &tonic::Status) -> Over {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::JobSpec;
-    use crate::worker::Function;
-
-    fn job(key: u64) -> Arc<Job> {
-        let spec = JobSpec {
-            function: Function { entry: 0, label: "f", own_worker: false },
-            elements: crate::codec::Elements::default(),
-            context: bytes::Bytes::new(),
-            plan: JobPlan::Balanced { chunksize: 1 },
-            options: crate::job::JobOptions::default(),
-            numbers: None,
-        };
-        Arc::new(Job::new(key, spec))
-    }
-
-    /// Nobody waits for ever for a connection that is gone, be it by a fault of ours.
-    #[test]
-    fn a_connection_that_breaks_down_ends_its_jobs() {
-        let job = job(1);
-        let (jobs, engines) = (Arc::new(DashMap::from_iter([(1, Arc::clone(&job))])), Arc::default());
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| panic!("the test wants it"));
-        let drive = Arc::new(Drive::new().unwrap());
-        let thread = spawn(drive, source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell).unwrap();
-        assert!(thread.join().is_err(), "the panic is not hidden");
-        assert!(told.recv().is_err() && commands.send(Command::Close).is_err() && jobs.is_empty());
-        let Some(Ended::Failed(error)) = job.lock().ended.clone() else { panic!("it has ended") };
-        assert!(error.to_string().contains("a fault of this library"), "{error}");
-        assert!(matches!(engines.wait_for(1, Duration::from_secs(60)), Err(Error::Closed)));
-    }
-
-    /// A second submission would be taken for nonsense, and end the client.
-    #[tokio::test]
-    async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
-        let jobs = Arc::new(DashMap::from_iter([1, 2, 3].map(|key| (key, job(key)))));
-        [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
-        let (_commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
-        let io = Io { source, commands: inbox, jobs, engines: Arc::default(), last_words: broken() };
-        let (outgoing, mut sent) = mpsc::channel(8);
-        io.resubmit(&outgoing);
-        drop(outgoing);
-        let mut submitted = Vec::new();
-        while let Some(message) = sent.recv().await {
-            if let Some(v1::client_message::Kind::Submit(submit)) = message.kind {
-                submitted.push(submit.job);
-            }
-        }
-        assert_eq!(submitted, [1, 3]);
-    }
-}
+mod tests;

@@ -10,9 +10,12 @@
 //! When the controller goes away, the thread keeps trying; once it is back, balanced jobs are submitted again for what is
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
+mod aborting;
+mod attach;
 mod connection;
 mod drive;
 mod engines;
+mod kept;
 mod standstill;
 mod upload;
 
@@ -26,6 +29,8 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
+use phalanx_proto::ids::JobId;
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::cluster_client::ClusterClient;
 use tokio::sync::{mpsc, oneshot};
 use tonic::transport::Channel;
@@ -39,6 +44,7 @@ pub(crate) use standstill::Standstill;
 
 use drive::Drive;
 pub(crate) use drive::Waiting;
+use kept::Kept;
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec, Ready, State};
@@ -54,6 +60,12 @@ type Ask = Box<dyn FnOnce(Channel) -> Pin<Box<dyn Future<Output = ()> + Send>> +
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
+    /// At most one for each thread, which waits for the answer.
+    Attach {
+        key: u64,
+        id: JobId,
+        result_type: &'static str,
+    },
     Ask(Ask),
     Close,
 }
@@ -64,6 +76,10 @@ const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
+
+fn too_many() -> Error {
+    Error::JobRefused(format!("{JOBS_MAX} jobs are under way already; wait for some"))
+}
 
 /// Wakes a thread that sleeps.
 struct Unpark(Thread);
@@ -85,6 +101,7 @@ pub(crate) struct Session {
     drive: Arc<Drive>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    kept: Arc<Kept>,
     next_job: AtomicU64,
 }
 
@@ -96,37 +113,49 @@ impl Session {
         let (tell, first) = std::sync::mpsc::sync_channel(1);
         let no_thread = |e| Error::Connect(format!("no thread for the connection: {e}"));
         let drive = Arc::new(Drive::new().map_err(no_thread)?);
-        let (theirs, thread_jobs) = (Arc::clone(&engines), Arc::clone(&jobs));
-        let thread = connection::spawn(Arc::clone(&drive), source, inbox, thread_jobs, theirs, tell)
-            .map_err(no_thread)?;
+        let kept = Arc::new(Kept::default());
+        let shared = connection::Shared {
+            jobs: Arc::clone(&jobs),
+            engines: Arc::clone(&engines),
+            kept: Arc::clone(&kept),
+        };
+        let thread = connection::spawn(Arc::clone(&drive), source, inbox, shared, tell).map_err(no_thread)?;
         match first.recv() {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
         }
-        let session = Arc::new(Self { commands, drive, jobs, engines, next_job: AtomicU64::new(1) });
+        let session = Arc::new(Self { commands, drive, jobs, engines, kept, next_job: AtomicU64::new(1) });
         Ok((session, thread))
     }
 
     /// Sends a job off. What is wrong with it shows when its result is asked for.
     pub(crate) fn submit(&self, spec: JobSpec) -> Arc<Job> {
-        let key = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let key = self.fresh_key();
         let job = Arc::new(Job::new(key, spec));
-        if job.elements() == 0 {
+        let kept = job.spec.options.kept;
+        // One that is kept is to be found, whatever it has.
+        if job.elements() == 0 && !kept {
             job.end(Ended::Completed);
             return job;
         }
         if self.jobs.len() >= JOBS_MAX {
-            job.end(Ended::Failed(Error::JobRefused(format!(
-                "{JOBS_MAX} jobs are under way already; wait for some"
-            ))));
+            job.end(Ended::Failed(too_many()));
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
+        if kept {
+            self.kept.unpromised.insert(key, Arc::clone(&job));
+        }
         if self.drive.hand(|| self.commands.send(Command::Submit(Arc::clone(&job)))).is_err() {
             self.jobs.remove(&key);
+            self.kept.refused(key, &Error::Closed);
             job.end(Ended::Failed(Error::Closed));
         }
         job
+    }
+
+    fn fresh_key(&self) -> u64 {
+        self.next_job.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Waits until the job has ended, at most for `timeout`; false when it has not.
@@ -211,10 +240,17 @@ impl Session {
         job
     }
 
-    pub(crate) fn cancel(&self, job: &Job) {
+    pub(crate) fn cancel(&self, job: &Arc<Job>) {
+        let kept = job.spec.options.kept;
+        if kept {
+            self.kept.refused(job.key, &Error::Aborted);
+            self.kept.aborting.insert(job);
+        }
         if self.jobs.contains_key(&job.key) {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));
+        } else if kept {
+            self.kept.aborting.remove(job.key);
         }
     }
 
@@ -230,7 +266,11 @@ impl Session {
         let (tell, answer) = oneshot::channel();
         let ask: Ask = Box::new(move |channel| {
             Box::pin(async move {
-                let answered = tokio::time::timeout(ASK_TIMEOUT, call(ClusterClient::new(channel))).await;
+                let answered = tokio::time::timeout(
+                    ASK_TIMEOUT,
+                    call(ClusterClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)),
+                )
+                .await;
                 let late = |_| Status::deadline_exceeded(format!("no answer within {ASK_TIMEOUT:?}"));
                 let _ = tell.send(answered.map_err(late).and_then(|answer| answer));
             })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use phalanx_proto::ids::JobId;
 use phalanx_proto::limits::PART_BYTES;
 use phalanx_proto::v1::{self, ClientMessage, client_message::Kind, cluster_client::ClusterClient};
 use tokio::io::AsyncReadExt;
@@ -28,6 +29,12 @@ pub(super) fn hello(hello: v1::ClientHello) -> ClientMessage {
 
 pub(super) fn cancel(job: u64) -> ClientMessage {
     message(Kind::Cancel(v1::Cancel { job }))
+}
+
+/// The job, under the number that this session has for it.
+pub(super) fn attach(job: u64, id: JobId, result_type: &str) -> ClientMessage {
+    let id = Bytes::copy_from_slice(&id.to_bytes());
+    message(Kind::Attach(v1::Attach { job, id, result_type: result_type.to_owned() }))
 }
 
 /// Everything a small job sends; larger ones are sent by [`submit`].
@@ -116,6 +123,8 @@ fn submission(job: &Job, again: bool, waits: Waits) -> ClientMessage {
         queue_limit_ns: if again && job.has_begun() { 0 } else { nanoseconds(options.queue_limit) },
         context_len: spec.context.len() as u64,
         own_worker: spec.function.own_worker,
+        kept: options.kept,
+        result_type: if options.kept { spec.result_type.to_owned() } else { String::new() },
         plan: Some(plan),
     }))
 }

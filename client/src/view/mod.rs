@@ -55,10 +55,10 @@ pub(crate) fn context<C: serde::Serialize + 'static>(value: &C) -> Result<Bytes,
     Ok(bytes.into())
 }
 
-/// Submits what a view has put together; what went wrong until here shows when the result is asked for.
-pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
+/// Submits what a view has put together, with values `R`; what went wrong until here shows when the result is asked for.
+pub(crate) fn submit<R: 'static>(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
     let job = match spec {
-        Ok(spec) => session.submit(spec),
+        Ok(spec) => session.submit(JobSpec { result_type: std::any::type_name::<R>(), ..spec }),
         Err(e) => session.stillborn(nothing(), e),
     };
     JobHandle { job, session: Arc::clone(session) }

@@ -14,6 +14,7 @@ use phalanx_scheduler::{Action, ChunkFailure, Outcome};
 
 use super::nodes::goodbye;
 use super::roster::Engine;
+use super::shelf::report_bytes;
 use super::{Driver, failures};
 use crate::outbox::PeerId;
 use crate::parse::{NodeReport, Refused, own_peer};
@@ -62,8 +63,8 @@ impl Driver {
             return self.distrust(client, run, &report);
         }
         let wire = report.wire;
-        let texts: usize = wire.failures.iter().map(|f| f.message.len() + f.backtrace.len() + 128).sum();
-        let bytes = wire.data.len() + wire.lens.len() + wire.timings.len() + texts;
+        let bytes = report_bytes(&wire);
+        let kept = job.kept.then_some(job.id);
         let report = Report {
             job: job.number,
             element_first: run.element_first,
@@ -74,6 +75,10 @@ impl Driver {
             retrying,
             ..wire
         };
+        if let Some(id) = kept {
+            let report = report.clone();
+            self.keep(id, |entry| entry.report(report));
+        }
         self.send_client(client, ToClient::Report(report), bytes);
     }
 
@@ -126,6 +131,10 @@ impl Driver {
             signal: signal.unwrap_or_default(),
             partial: offset.is_some(),
         };
+        if job.kept {
+            let (id, failed) = (job.id, failed.clone());
+            self.keep(id, |entry| entry.chunk_failed(failed, run.chunks()));
+        }
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
 
@@ -141,6 +150,10 @@ impl Driver {
             message,
             chunks: run.count,
         };
+        if job.kept {
+            let (id, lost) = (job.id, lost.clone());
+            self.keep(id, |entry| entry.attempt_lost(lost, run.chunks()));
+        }
         self.send_client(client, ToClient::Lost(lost), bytes);
     }
 
@@ -156,6 +169,9 @@ impl Driver {
         }
         if let Some(client) = self.clients.get_mut(&client) {
             client.forget_job(job.number, job.id, key, outcome);
+        }
+        if job.kept {
+            self.keep_end(job.id, key, outcome, &job.origin.hash);
         }
         if !job.refused {
             let refusal = job.refusal.map(|(engine, text)| format!("; {} said: {text}", self.name(engine)));

@@ -1,6 +1,7 @@
 //! What clients' events mean.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use phalanx_scheduler::{Chunking, Dependency, Impossible, Input, Plan, Reject};
 
 use super::Driver;
 use super::actions::told;
-use super::job::Job;
+use super::job::{Job, Origin};
 use super::roster::{Client, Engine};
 use crate::outbox::{Load, Outbox, PeerId};
 use crate::parse::{After, ClientSaid, Hello, Refused, Submission, own_peer};
@@ -34,7 +35,13 @@ impl Driver {
         tracing::info!(client = %id, host = %hello.peer.host, pid = hello.peer.pid, "a client has joined");
         let key = self.program_keys.enter(hello.program.hash);
         self.library.announce(id, &hello, outbox.clone());
-        let client = Client::new(hello.peer, hello.program.to_wire(), hello.program.hash, key, outbox);
+        let origin = Origin {
+            program: hello.program.to_wire(),
+            hash: hello.program.hash,
+            host_id: hello.peer.host_id.into(),
+            pid: hello.peer.pid,
+        };
+        let client = Client::new(origin, key, outbox);
         let engines = self.engines.iter().map(|(id, engine)| engine.info(*id)).collect();
         client.send(Kind::Welcome(ClientWelcome { peer: Some(own_peer()), client: id.0, engines }), 0);
         self.clients.insert(id, client);
@@ -48,13 +55,14 @@ impl Driver {
         tracing::info!(client = %id, jobs = client.jobs.len(), "a client has left");
         client.outbox().end(None);
         self.library.withdraw(id);
-        self.program_keys.leave(&client.hash);
+        self.program_keys.leave(&client.origin.hash);
+        self.leave_kept(id, &client);
         self.expect(Input::ClientLost { client: id });
         self.settle();
     }
 
     /// Ends the session of a client that broke the rules.
-    fn end_client(&mut self, id: ClientId, refused: Refused) {
+    pub(super) fn end_client(&mut self, id: ClientId, refused: Refused) {
         tracing::warn!(client = %id, reason = %refused.message, "a client's session is ended");
         if let Some(client) = self.clients.get(&id) {
             client.outbox().end(Some(goodbye(refused)));
@@ -68,6 +76,9 @@ impl Driver {
             ClientSaid::Context { job, data } => self.on_data(id, job, |job| job.push_context(data)),
             ClientSaid::Segment { job, lens, data } => self.on_segment(id, job, &lens, data),
             ClientSaid::Cancel { job } => self.on_cancel(id, job),
+            ClientSaid::Attach { job, id: wanted, result_type } => {
+                self.on_attach(id, job, wanted, &result_type)
+            }
         }
     }
 
@@ -83,9 +94,14 @@ impl Driver {
             client.send(Kind::Finished(told(number, outcome)), 0);
             return;
         }
-        if client.jobs.contains_key(&number) {
+        if client.jobs.contains_key(&number) || client.watching.contains_key(&number) {
             return self.end_client(id, Refused::malformed("two jobs with one number"));
         }
+        if wanted.kept && self.is_kept_already(id, number, job_id) {
+            return;
+        }
+        let Some(client) = self.clients.get(&id) else { return };
+        let origin = Arc::clone(&client.origin);
         // To the scheduler processes of its own are a program of its own: an engine goes over to it when it holds nothing
         // else, and never runs it beside another.
         let program = if wanted.own_worker { self.program_keys.fresh() } else { client.program_key };
@@ -99,7 +115,9 @@ impl Driver {
         };
         self.jobs_made += 1;
         let key = JobKey(self.jobs_made);
-        let (job, spec) = Job::new(id, program, wanted, after, Instant::now());
+        let kept = wanted.kept.then(|| wanted.clone());
+        let (now, hash) = (Instant::now(), origin.hash);
+        let (job, spec) = Job::new(id, origin, program, wanted, after, now);
         if let Err(reject) = self.tell(Input::Submit { client: id, job: key, spec }) {
             return self.refuse(id, number, self.refusal(&reject, &needs));
         }
@@ -111,6 +129,9 @@ impl Driver {
             client.send_lazily(Kind::Accepted(JobAccepted { job: number }));
             self.linger(PeerId::Client(id));
         }
+        if let Some(wanted) = kept {
+            self.open_entry(id, key, &wanted, hash, now);
+        }
         self.advance(key);
         self.settle();
     }
@@ -118,7 +139,9 @@ impl Driver {
     /// What a job waits for, by the scheduler's names.
     fn dependencies(&self, id: ClientId, wanted: &Submission) -> Result<Vec<Dependency>, Refused> {
         let key = |job: &JobId| {
-            let known = self.clients.get(&id).and_then(|client| client.key_of(*job));
+            let own = self.clients.get(&id).and_then(|client| client.key_of(*job));
+            // Somebody else's can be waited for when it is kept.
+            let known = own.or_else(|| self.shelf.get(*job).map(|entry| entry.key));
             known.ok_or_else(|| {
                 let who = if *job == wanted.id { "itself".to_owned() } else { format!("job {job}") };
                 let text = format!(
@@ -230,6 +253,7 @@ impl Driver {
         self.payload_bytes += held - job.bytes;
         job.bytes = held;
         let (client, number, ready) = (job.client, job.number, job.ready());
+        let whole = (job.kept && ready == job.elements).then_some(job.id);
         if self.payload_bytes > self.limits.payload_bytes_max {
             let refused = self.too_much_payload(held.into());
             if let Some(job) = self.jobs.get_mut(&key) {
@@ -242,11 +266,17 @@ impl Driver {
             job.supplied = ready;
             self.expect(Input::Supplied { job: key, elements: ready });
         }
+        if let Some(id) = whole {
+            self.on_whole(id);
+        }
     }
 
     fn on_cancel(&mut self, id: ClientId, number: u64) {
-        let Some(key) = self.job_key(id, number) else { return };
-        self.expect(Input::Cancel { client: id, job: key });
+        if let Some(key) = self.job_key(id, number) {
+            self.expect(Input::Cancel { client: id, job: key });
+        } else if !self.on_cancel_kept(id, number) {
+            return;
+        }
         self.settle();
     }
 
@@ -257,7 +287,13 @@ impl Driver {
     /// Sends to a client and acts on what that leads to. A client that is gone gets nothing.
     pub(super) fn send_client(&mut self, id: ClientId, kind: Kind, data_bytes: usize) {
         let Some(client) = self.clients.get(&id) else { return };
-        match client.send(kind, data_bytes) {
+        let load = client.send(kind, data_bytes);
+        self.on_client_load(id, load);
+    }
+
+    /// Acts on what sending to a client has led to.
+    pub(super) fn on_client_load(&mut self, id: ClientId, load: Load) {
+        match load {
             Load::Same => {}
             Load::Pressed => self.expect(Input::ClientPressure { client: id, on: true }),
             Load::Overfull => {
@@ -266,6 +302,7 @@ impl Driver {
                     self.limits.results_bytes_max
                 );
                 tracing::warn!(client = %id, reason = %text, "a client's session is ended");
+                let Some(client) = self.clients.get(&id) else { return };
                 client.outbox().cut(goodbye(Refused::new(Refusal::Limit, text)));
                 self.on_client_left(id);
             }

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::iter;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use phalanx_programs::Hash;
 use phalanx_proto::ids::{ClientId, EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
@@ -17,6 +19,7 @@ use crate::payload::{Payload, Rope};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) client: ClientId,
+    pub(super) origin: Arc<Origin>,
     /// The client's own number for it.
     pub(super) number: u64,
     pub(super) id: JobId,
@@ -26,6 +29,8 @@ pub(super) struct Job {
     pub(super) direct: bool,
     /// How many engines a direct job names.
     ranks: u32,
+    /// It outlives its client: see `kept.rs`.
+    pub(super) kept: bool,
     pub(super) since: Instant,
     pub(super) payload: Payload,
     context: Rope,
@@ -47,11 +52,12 @@ pub(super) struct Job {
     pub(super) bytes: u64,
 }
 
-/// What a node must know of a job's client.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'a> {
-    pub(super) program: &'a Program,
-    pub(super) host_id: &'a str,
+/// What a node must know of a job's client, even when that is gone.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) program: Program,
+    pub(super) hash: Hash,
+    pub(super) host_id: Box<str>,
     pub(super) pid: u32,
 }
 
@@ -59,6 +65,7 @@ impl Job {
     /// The job, and what the scheduler is to know of it.
     pub(super) fn new(
         client: ClientId,
+        origin: Arc<Origin>,
         program: ProgramKey,
         wanted: Submission,
         after: Vec<Dependency>,
@@ -66,6 +73,7 @@ impl Job {
     ) -> (Self, JobSpec) {
         let job = Self {
             client,
+            origin,
             number: wanted.job,
             id: wanted.id,
             label: wanted.label,
@@ -76,6 +84,7 @@ impl Job {
                 Plan::Direct { targets } => u32::try_from(targets.len()).unwrap_or(u32::MAX),
                 Plan::Balanced { .. } => 0,
             },
+            kept: wanted.kept,
             since: now,
             payload: Payload::new(wanted.elements, wanted.stride, wanted.varying),
             context: Rope::default(),
@@ -96,6 +105,7 @@ impl Job {
             queue_limit: wanted.queue_limit,
             after,
             place: wanted.place,
+            kept: wanted.kept,
             ..JobSpec::new(program, wanted.elements, wanted.plan)
         };
         (job, spec)
@@ -120,7 +130,7 @@ impl Job {
     }
 
     /// What opens the job on a node; each with the bytes of its data.
-    pub(super) fn open(&self, key: JobKey, origin: Origin<'_>) -> Vec<(NodeCommand, usize)> {
+    pub(super) fn open(&self, key: JobKey) -> Vec<(NodeCommand, usize)> {
         let mut pieces = self.context.pieces(iter::once(0..self.context.len()));
         let last = pieces.pop().unwrap_or_default();
         let total = self.context.len();
@@ -134,11 +144,11 @@ impl Job {
         let bytes = last.len();
         let open = Open {
             job: key.0,
-            program: Some(origin.program.clone()),
+            program: Some(self.origin.program.clone()),
             entry: self.entry,
             label: self.label.clone(),
-            client_host_id: origin.host_id.to_owned(),
-            client_pid: origin.pid,
+            client_host_id: self.origin.host_id.to_string(),
+            client_pid: self.origin.pid,
             context: last,
             own_worker: self.own_worker,
             run_limit_ns: nanoseconds(self.run_limit),

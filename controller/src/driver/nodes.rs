@@ -150,8 +150,12 @@ impl Driver {
             return;
         }
         let Some(job) = self.jobs.get(&JobKey(part.job)) else { return };
-        let (client, bytes) = (job.client, part.data.len());
-        self.send_client(client, ToClient::Part(ReportPart { job: job.number, ..part }), bytes);
+        let (client, number, bytes) = (job.client, job.number, part.data.len());
+        if job.kept {
+            let (id, part) = (job.id, part.clone());
+            self.keep(id, |entry| entry.part(part));
+        }
+        self.send_client(client, ToClient::Part(ReportPart { job: number, ..part }), bytes);
         self.settle();
     }
 

@@ -8,10 +8,11 @@ use phalanx_programs::Hash;
 use phalanx_proto::ids::{EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
-use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Program, Tag};
+use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Tag};
 use phalanx_scheduler::Outcome;
 use phalanx_scheduler::place::Tags;
 
+use super::job::Origin;
 use crate::outbox::{Load, Outbox};
 use crate::parse::PeerInfo;
 
@@ -21,35 +22,28 @@ const ENDED_MAX: usize = 16_384;
 /// A client's session.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) peer: PeerInfo,
-    pub(super) program: Program,
-    pub(super) hash: Hash,
+    pub(super) origin: Arc<Origin>,
     pub(super) program_key: ProgramKey,
     outbox: Outbox<ClientEvent>,
     /// Its jobs by its own numbers.
     pub(super) jobs: HashMap<u64, JobKey>,
     pub(super) ids: HashMap<JobId, JobKey>,
+    /// Kept jobs that it follows, by its own numbers.
+    pub(super) watching: HashMap<u64, JobId>,
     /// Jobs that have ended, and how; the oldest are forgotten first.
     ended: HashMap<JobId, (JobKey, Outcome)>,
     ended_order: VecDeque<JobId>,
 }
 
 impl Client {
-    pub(super) fn new(
-        peer: PeerInfo,
-        program: Program,
-        hash: Hash,
-        program_key: ProgramKey,
-        outbox: Outbox<ClientEvent>,
-    ) -> Self {
+    pub(super) fn new(origin: Origin, program_key: ProgramKey, outbox: Outbox<ClientEvent>) -> Self {
         Self {
-            peer,
-            program,
-            hash,
+            origin: Arc::new(origin),
             program_key,
             outbox,
             jobs: HashMap::new(),
             ids: HashMap::new(),
+            watching: HashMap::new(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
         }

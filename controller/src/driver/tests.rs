@@ -1,9 +1,12 @@
 //! The driver without a network: events in, messages out, in an order of the test's choosing.
 
+mod kept;
+
 use bytes::Bytes;
 use phalanx_programs::Store;
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1::{Assign, Report};
+use phalanx_scheduler::Place;
 use phalanx_scheduler::{Chunking, Plan};
 use tempfile::TempDir;
 use tokio_stream::{Stream, StreamExt};
@@ -33,6 +36,9 @@ fn peer() -> PeerInfo {
 /// A balanced job whose elements have eight bytes and are a chunk each.
 fn submission(elements: u64) -> Submission {
     Submission {
+        after: Vec::new(),
+        place: Place::default(),
+        condition: None,
         job: 7,
         id: JobId(7),
         entry: 0,
@@ -46,6 +52,8 @@ fn submission(elements: u64) -> Submission {
         queue_limit: None,
         context_bytes: 0,
         own_worker: false,
+        kept: false,
+        result_type: "u64".into(),
         plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
     }
 }
@@ -63,7 +71,7 @@ impl Bench {
         let program = ProgramInfo { hash: [1; 32], size: 1, path: String::new(), target: String::new() };
         let hello = Box::new(Hello { peer: peer(), program });
         driver.on_event(Event::ClientJoined { client: CLIENT, hello, outbox: to_client });
-        let registration = Box::new(Registration { peer: peer(), engines: 1, wanted: vec![] });
+        let registration = Box::new(Registration { peer: peer(), engines: 1, wanted: vec![], tags: vec![] });
         driver.on_event(Event::NodeJoined { node: NODE, registration, outbox: to_node });
         Self { driver, client, node, _inbox: inbox, _directory: directory }
     }

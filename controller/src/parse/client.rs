@@ -8,7 +8,7 @@ use phalanx_proto::ids::{EngineId, JobId};
 use phalanx_proto::limits::{JOB_ELEMENTS_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, clip};
 use phalanx_proto::v1::client_message::Kind;
 use phalanx_proto::v1::{self, submit};
-use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, Segment, Submit};
+use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, PurgeRequest, Segment, Submit};
 use phalanx_scheduler::place::{Need, Place};
 use phalanx_scheduler::{Chunking, Plan};
 
@@ -16,6 +16,9 @@ use super::{PeerInfo, ProgramInfo, Refused, demand};
 
 /// Longest name of a function: `type_name` of a closure deep in generics is long.
 const LABEL_BYTES_MAX: usize = 4 << 10;
+
+/// Longest name of a type.
+const TYPE_BYTES_MAX: usize = 4 << 10;
 
 /// Priorities beyond this count as this: each that is in use costs the scheduler a list.
 const PRIORITY_MAX: i32 = 100;
@@ -34,6 +37,15 @@ pub(crate) enum ClientSaid {
     Context { job: u64, data: Bytes },
     Segment { job: u64, lens: Bytes, data: Bytes },
     Cancel { job: u64 },
+    Attach { job: u64, id: JobId, result_type: String },
+}
+
+/// Whose results are to be dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PurgeWanted {
+    /// All that have ended.
+    All,
+    These(Vec<JobId>),
 }
 
 /// A call of a view.
@@ -60,6 +72,10 @@ pub(crate) struct Submission {
     pub(crate) place: Place,
     /// The offset of a function that says whether it may run on an engine.
     pub(crate) condition: Option<i64>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
+    /// What its values are made of, as its client names it.
+    pub(crate) result_type: String,
     pub(crate) plan: Plan,
 }
 
@@ -88,6 +104,11 @@ pub(crate) fn parse_client(message: ClientMessage) -> Result<ClientSaid, Refused
         Some(Kind::Context(part)) => Ok(ClientSaid::Context { job: part.job, data: part.data }),
         Some(Kind::Segment(segment)) => parse_segment(segment),
         Some(Kind::Cancel(cancel)) => Ok(ClientSaid::Cancel { job: cancel.job }),
+        Some(Kind::Attach(attach)) => Ok(ClientSaid::Attach {
+            job: attach.job,
+            id: job_id(&attach.id)?,
+            result_type: clip(&attach.result_type, TYPE_BYTES_MAX),
+        }),
         Some(Kind::Hello(_)) => Err(Refused::malformed("a second greeting")),
         None => Err(Refused::malformed("an empty message of a client")),
     }
@@ -99,8 +120,7 @@ fn parse_segment(segment: Segment) -> Result<ClientSaid, Refused> {
 }
 
 fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
-    let id =
-        JobId::from_bytes(&submit.id).ok_or_else(|| Refused::malformed("a job whose id is not 16 bytes"))?;
+    let id = job_id(&submit.id)?;
     demand(submit.elements <= JOB_ELEMENTS_MAX, "a job of more elements than any job may have")?;
     demand(!submit.varying || submit.stride == 0, "a job whose elements both vary in length and do not")?;
     let (plan, balanced) = match submit.plan {
@@ -125,8 +145,23 @@ fn parse_submit(submit: Submit) -> Result<Submission, Refused> {
         after: balanced.after.iter().map(parse_after).collect::<Result<_, _>>()?,
         place: parse_place(&balanced)?,
         condition: balanced.conditional.then_some(balanced.condition),
+        kept: submit.kept,
+        result_type: clip(&submit.result_type, TYPE_BYTES_MAX),
         plan,
     })
+}
+
+fn job_id(bytes: &[u8]) -> Result<JobId, Refused> {
+    JobId::from_bytes(bytes).ok_or_else(|| Refused::malformed("a job whose id is not 16 bytes"))
+}
+
+pub(crate) fn parse_purge(purge: PurgeRequest) -> Result<PurgeWanted, Refused> {
+    if purge.all {
+        demand(purge.ids.is_empty(), "a purge of all jobs and of some")?;
+        return Ok(PurgeWanted::All);
+    }
+    let ids: Result<Vec<JobId>, Refused> = purge.ids.iter().map(|id| job_id(id)).collect();
+    Ok(PurgeWanted::These(ids?))
 }
 
 fn limit(ns: u64) -> Option<Duration> {

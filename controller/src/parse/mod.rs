@@ -9,7 +9,9 @@ mod node;
 mod peer;
 mod report;
 
-pub(crate) use client::{After, ClientSaid, Hello, Submission, parse_client, parse_hello};
+pub(crate) use client::{
+    After, ClientSaid, Hello, PurgeWanted, Submission, parse_client, parse_hello, parse_purge,
+};
 pub(crate) use node::{Handback, NodeSaid, Registration, parse_node, parse_registration};
 pub(crate) use peer::{PeerInfo, ProgramInfo, own_peer, parse_hash};
 pub(crate) use report::NodeReport;

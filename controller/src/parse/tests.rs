@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use phalanx_proto::v1::{
-    BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Peer, Program,
-    Refusal, Register, Report, Segment, Span, Submit, client_message, node_message, submit,
+    Attach, BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Peer, Program,
+    PurgeRequest, Refusal, Register, Report, Segment, Span, Submit, client_message, node_message, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use phalanx_scheduler::Plan;
@@ -21,7 +21,7 @@ fn hello(protocol: u32, hash: usize, size: u64) -> Result<Hello, Refused> {
 }
 
 fn submit() -> Submit {
-    let plan = Some(submit::Plan::Balanced(BalancedPlan { chunksize: 1, remaining: vec![] }));
+    let plan = Some(submit::Plan::Balanced(BalancedPlan { chunksize: 1, ..BalancedPlan::default() }));
     Submit { job: 1, id: vec![0; 16].into(), elements: 10, stride: 8, plan, ..Submit::default() }
 }
 
@@ -78,11 +78,31 @@ fn jobs_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn who_attaches_or_purges_names_jobs() {
+    let attach = |id: &'static [u8], result_type: String| {
+        let attach = Attach { job: 1, id: Bytes::from_static(id), result_type };
+        parse_client(ClientMessage { kind: Some(client_message::Kind::Attach(attach)) })
+    };
+    let Ok(ClientSaid::Attach { result_type, .. }) = attach(&[1; 16], "x".repeat(1 << 20)) else {
+        panic!("a good one")
+    };
+    assert!(result_type.len() < 5_000, "{}", result_type.len());
+    assert_eq!(attach(&[1; 15], String::new()).unwrap_err().code, Refusal::Malformed);
+    let ids = |n| vec![Bytes::from_static(&[1; 16]); n];
+    assert!(
+        matches!(parse_purge(PurgeRequest { ids: ids(2), all: false }), Ok(PurgeWanted::These(ids)) if ids.len() == 2)
+    );
+    assert_eq!(parse_purge(PurgeRequest { ids: vec![], all: true }), Ok(PurgeWanted::All));
+    assert!(parse_purge(PurgeRequest { ids: ids(1), all: true }).is_err());
+    assert!(parse_purge(PurgeRequest { ids: vec![Bytes::new()], all: false }).is_err());
+}
+
+#[test]
 fn spans_are_ascending_and_within_the_job() {
     let with = |spans: &[(u64, u64)]| {
         let remaining = spans.iter().map(|(first, count)| Span { first: *first, count: *count }).collect();
         submitted(Submit {
-            plan: Some(submit::Plan::Balanced(BalancedPlan { chunksize: 0, remaining })),
+            plan: Some(submit::Plan::Balanced(BalancedPlan { remaining, ..BalancedPlan::default() })),
             ..submit()
         })
     };

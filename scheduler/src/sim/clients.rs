@@ -99,12 +99,37 @@ impl World {
         Ok(more < elements)
     }
 
+    /// A client's session ends. What it has kept goes on, unless the driver misses some of its elements and ends it.
+    pub(super) fn client_leaves(&mut self, id: ClientId) -> Result<(), Broken> {
+        let Some(client) = self.clients.remove(&id) else { return Ok(()) };
+        self.tell(Input::ClientLost { client: id })?;
+        for job in client.jobs {
+            let model = &self.model.jobs[&job];
+            let (kept, whole) = (model.spec.kept, model.supplied == model.spec.elements);
+            if kept && model.ended.is_none() {
+                let supplied = whole || (self.rng.once_in(2) && !self.supply_whole(job)?);
+                if !supplied || self.rng.once_in(8) {
+                    self.tell(Input::Cancel { client: id, job })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Supplies all of a job; whether some is still missing.
+    fn supply_whole(&mut self, job: JobKey) -> Result<bool, Broken> {
+        let elements = self.model.jobs[&job].spec.elements;
+        Ok(!self.tell(Input::Supplied { job, elements })?)
+    }
+
     fn submit(&mut self, id: ClientId) -> Result<(), Broken> {
         let job = JobKey(self.name());
-        let spec = self.any_spec(id);
+        let mut spec = self.any_spec(id);
         let draining = |id: EngineId| self.core.engine_status(id).is_none_or(|status| status.draining);
         let admitted = self.model.admits(&spec, draining);
         let nature = self.any_nature();
+        // Not by the world's own chance: older worlds stay what they were until a client leaves.
+        spec.kept = Rng::new(nature.seed ^ 0x4ee9).once_in(3);
         self.natures.insert(job, nature);
         self.specs.insert(job, spec.clone());
         let accepted = self.tell(Input::Submit { client: id, job, spec: spec.clone() })?;

@@ -34,8 +34,7 @@ impl World {
                 let clients: Vec<ClientId> = self.clients.keys().copied().collect();
                 if !clients.is_empty() {
                     let client = self.rng.pick(&clients);
-                    self.clients.remove(&client);
-                    self.tell(Input::ClientLost { client })?;
+                    self.client_leaves(client)?;
                 }
             }
             10 | 11 => self.repeat()?,

@@ -91,7 +91,8 @@ impl Model {
             | Input::NodeDraining { node } => Some(self.nodes.contains_key(node)),
             Input::Cancel { client, job } => {
                 let own = self.jobs.get(job).is_some_and(|j| j.ended.is_none() && j.client == *client);
-                Some(own && self.clients.contains_key(client))
+                let left = self.jobs.get(job).is_some_and(|j| j.spec.kept);
+                Some(own && (left || self.clients.contains_key(client)))
             }
             Input::Supplied { job, elements } => {
                 let fits =
@@ -235,7 +236,10 @@ impl Model {
         self.check_begun(run.job, engine)?;
         let job = self.jobs.get_mut(&run.job).ok_or("assigned of no job")?;
         ensure(job.ended.is_none(), || format!("{run:?} after the end"))?;
-        ensure(!self.clients[&job.client], || format!("{run:?} of a client that does not read"))?;
+        match self.clients.get(&job.client) {
+            Some(pressed) => ensure(!pressed, || format!("{run:?} of a client that does not read"))?,
+            None => ensure(job.spec.kept, || format!("{run:?} of a client that is gone"))?,
+        }
         ensure(run.elements().end <= job.supplied, || format!("{run:?}, supplied {}", job.supplied))?;
         for (i, index) in run.chunks().enumerate() {
             let first = run.element_first + i as u64 * u64::from(run.chunk_len);
@@ -336,7 +340,7 @@ impl Model {
             Outcome::Impossible(why) => self.check_impossible(key, why)?,
             Outcome::Cancelled => {
                 let wanted = matches!(cause, Input::Cancel { job, .. } if *job == key)
-                    || matches!(cause, Input::ClientLost { client: c } if *c == client);
+                    || matches!(cause, Input::ClientLost { client: c } if *c == client && !job.spec.kept);
                 ensure(wanted, || format!("{key} cancelled because of {cause:?}"))?;
             }
         }
@@ -372,6 +376,10 @@ impl Model {
 
     /// What must hold once all actions of an input were followed.
     pub(super) fn settle(&mut self, was_tick: bool) -> Result<(), Broken> {
+        let orphan =
+            |job: &JobModel| job.ended.is_none() && !job.spec.kept && !self.clients.contains_key(&job.client);
+        let orphan = self.jobs.iter().find(|(_, job)| orphan(job)).map(|(key, _)| key);
+        ensure(orphan.is_none(), || format!("{orphan:?} outlives its client and is not kept"))?;
         let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));
         ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
         self.check_nobody_waits_in_vain()?;
