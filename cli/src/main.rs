@@ -4,6 +4,7 @@
 //! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
+//!               history ▶ ask (the History rpc), or the profile's file │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
 //! ```
@@ -14,7 +15,9 @@ mod arguments;
 mod ask;
 mod daemon;
 mod failure;
+mod history;
 mod list;
+mod moment;
 mod process;
 mod progress;
 mod report;
@@ -56,6 +59,7 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Start(options) => report.started(&start::start(options).await?),
             Command::Stop(options) => report.stopped(&stop::stop(options).await?),
             Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+            Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
         })

@@ -13,6 +13,7 @@
 //! - `clients`, `nodes`: what each side's events mean;
 //! - `actions`, `assign`: what each action sends;
 //! - `roster`, `job`: who is there, what is to be done;
+//! - `history`: what is noted of jobs for later;
 //! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
@@ -20,6 +21,7 @@ mod assign;
 mod clients;
 mod clock;
 mod failures;
+mod history;
 mod job;
 mod nodes;
 mod roster;
@@ -30,6 +32,7 @@ use std::future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use phalanx_history::Recorder;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
@@ -63,6 +66,8 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<Posted>,
     relief: Arc<Relief>,
     library: Arc<Library>,
+    /// None: no history is kept.
+    recorder: Option<Recorder>,
     limits: Limits,
     heartbeat: Duration,
     started: Instant,
@@ -91,6 +96,7 @@ impl Driver {
         inbox: mpsc::Receiver<Posted>,
         relief: Arc<Relief>,
         library: Arc<Library>,
+        recorder: Option<Recorder>,
     ) -> Self {
         let started = Instant::now();
         let heartbeat = config.heartbeat_timeout / BEATS_PER_TIMEOUT;
@@ -101,6 +107,7 @@ impl Driver {
             inbox,
             relief,
             library,
+            recorder,
             limits,
             heartbeat,
             started,
@@ -140,7 +147,9 @@ impl Driver {
             self.relieve();
             self.nudge();
             self.tick();
+            self.end_turn();
         }
+        self.end_turn();
         self.say_goodbye();
     }
 

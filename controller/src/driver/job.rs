@@ -10,6 +10,7 @@ use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
 use phalanx_scheduler::{JobSpec, Plan};
 
+use super::history::Account;
 use crate::parse::Submission;
 use crate::payload::{Payload, Rope};
 
@@ -40,6 +41,8 @@ pub(super) struct Job {
     pub(super) refused: bool,
     /// Bytes that count against the payload limit.
     pub(super) bytes: u64,
+    /// What the history is told of it.
+    pub(super) account: Account,
 }
 
 /// What a node must know of a job's client.
@@ -58,6 +61,13 @@ impl Job {
         wanted: Submission,
         now: Instant,
     ) -> (Self, JobSpec) {
+        let elements_before = match &wanted.plan {
+            Plan::Balanced { remaining, .. } if !remaining.is_empty() => {
+                let missing: u64 = remaining.iter().map(|span| span.end - span.start).sum();
+                wanted.elements.saturating_sub(missing)
+            }
+            _ => 0,
+        };
         let job = Self {
             client,
             number: wanted.job,
@@ -77,6 +87,7 @@ impl Job {
             only: HashMap::new(),
             refused: false,
             bytes: 0,
+            account: Account { elements_before, ..Account::default() },
         };
         let spec = JobSpec {
             retries: wanted.retries,

@@ -8,13 +8,14 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ProgramPiece, ProgramStored, StatusReply, StatusRequest,
+    ClientEvent, ClientMessage, HistoryReply, HistoryRequest, ProgramPiece, ProgramStored, StatusReply,
+    StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::session::{self, End};
-use super::{Shared, admit};
+use super::{Shared, admit, history};
 use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
 use crate::parse::{ProgramInfo, parse_client, parse_hello};
@@ -61,6 +62,11 @@ impl Cluster for ClusterService {
         self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
         let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
         Ok(Response::new(answer))
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        history::answer(&self.0, request.into_inner()).await.map(Response::new)
     }
 }
 
