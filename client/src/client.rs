@@ -18,6 +18,8 @@ use crate::worker::forgot_init;
 /// Should the controller go away, the client keeps trying to reach it; load-balanced jobs then go on where they were.
 pub struct Client {
     pub(crate) session: Arc<Session>,
+    /// For connections beside the session's.
+    pub(crate) source: FileSource,
     thread: Option<JoinHandle<()>>,
     /// Ends after the session.
     local: Option<LocalCluster>,
@@ -110,8 +112,8 @@ impl Client {
 
     fn open(source: FileSource) -> Result<Self> {
         forgot_init().map_err(|_| Error::NotInitialised)?;
-        let (session, thread) = Session::open(source)?;
-        Ok(Self { session, thread: Some(thread), local: None })
+        let (session, thread) = Session::open(Arc::clone(&source))?;
+        Ok(Self { session, source, thread: Some(thread), local: None })
     }
 
     /// The ids of the engines there are, in order.

@@ -28,9 +28,9 @@ use phalanx_proto::v1::node_command::Kind as Command;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, NodeMessage, Peer, Program,
-    ProgramPiece, ProgramStored, Register, Report, ReportPart, Segment, StatusReply, StatusRequest, Submit,
-    submit,
+    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, HistoryReply, HistoryRequest,
+    NodeMessage, Peer, Program, ProgramPiece, ProgramStored, Register, Report, ReportPart, Segment,
+    StatusReply, StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use tokio::net::{UnixListener, UnixStream};
@@ -327,6 +327,10 @@ impl Cluster for Bare {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(StatusReply::default()))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        Err(Status::unimplemented("not measured"))
     }
 }
 

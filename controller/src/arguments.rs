@@ -102,6 +102,7 @@ impl Arguments {
             history: (!self.no_history).then_some(HistoryLimits {
                 rows_max: self.history_rows_limit,
                 days_max: self.history_days_limit,
+                ..HistoryLimits::default()
             }),
         })
     }

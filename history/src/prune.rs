@@ -126,7 +126,7 @@ mod tests {
     const DAY_NS: u64 = 86_400_000_000_000;
 
     fn limits(rows_max: u64) -> HistoryLimits {
-        HistoryLimits { rows_max, days_max: 30 }
+        HistoryLimits { rows_max, ..HistoryLimits::default() }
     }
 
     fn fill(store: &mut Store, id: u128, state: JobState, chunks: u64) {

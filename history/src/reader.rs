@@ -346,7 +346,8 @@ impl JobCursor {
 const WORDS: [[&str; 1]; 7] =
     [["running"], ["completed"], ["failed"], ["aborted"], ["expired"], ["client-lost"], ["interrupted"]];
 
-/// A connection that cannot write, and whether the file is empty. A file on a file system that is read-only has no log and cannot get one.
+/// A connection that cannot write, and whether the file is empty. A file on a file system that is read-only or full has no
+/// log and cannot get one.
 fn connect(path: &Path) -> Result<(Connection, bool), OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let checked = |db: Connection| {
@@ -359,7 +360,15 @@ fn connect(path: &Path) -> Result<(Connection, bool), OpenError> {
     match opened {
         Err(OpenError::Sqlite(e))
             if log_bytes == 0
-                && matches!(e.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) =>
+                && matches!(
+                    e.sqlite_error_code(),
+                    Some(
+                        ErrorCode::CannotOpen
+                            | ErrorCode::ReadOnly
+                            | ErrorCode::SystemIoFailure
+                            | ErrorCode::DiskFull
+                    )
+                ) =>
         {
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             checked(Connection::open_with_flags(immutable(path), flags)?)

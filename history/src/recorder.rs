@@ -24,12 +24,15 @@ pub struct HistoryLimits {
     pub rows_max: u64,
     /// Days since a job's end.
     pub days_max: u32,
+    /// Whether the file must survive the machine's end, not only the controller's. A profile that goes with its program need not, and need not
+    /// wait for the disk.
+    pub survives_power_loss: bool,
 }
 
 impl Default for HistoryLimits {
     /// A million rows, about 150 MB; thirty days.
     fn default() -> Self {
-        Self { rows_max: 1_000_000, days_max: 30 }
+        Self { rows_max: 1_000_000, days_max: 30, survives_power_loss: true }
     }
 }
 

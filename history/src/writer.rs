@@ -121,7 +121,13 @@ impl Writer {
         }
         let store = match &mut self.store {
             Some(store) => store,
-            none => none.insert(Store::new(schema::open(&self.path)?)?),
+            none => {
+                let db = schema::open(&self.path)?;
+                if !self.limits.survives_power_loss {
+                    db.pragma_update(None, "synchronous", "OFF")?;
+                }
+                none.insert(Store::new(db)?)
+            }
         };
         if !notes.is_empty() || self.dropped > 0 {
             store.write(notes, self.dropped)?;

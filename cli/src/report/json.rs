@@ -4,6 +4,7 @@ use phalanx_results::FileSummary;
 use serde::Serialize;
 
 use super::Report;
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -23,6 +24,10 @@ impl Report for Json {
 
     fn status(&self, snapshot: &Snapshot) -> String {
         document(snapshot)
+    }
+
+    fn history(&self, past: &Past) -> String {
+        document(past)
     }
 
     fn results(&self, summary: &FileSummary) -> String {

@@ -1,5 +1,6 @@
 //! How results look: for people, for line-oriented tools, and as JSON. Each turns data into text and prints nothing.
 
+mod history_human;
 mod human;
 mod json;
 mod plain;
@@ -13,6 +14,7 @@ use std::io::IsTerminal;
 
 use phalanx_results::FileSummary;
 
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -23,6 +25,7 @@ pub(crate) trait Report {
     fn started(&self, started: &Started) -> String;
     fn stopped(&self, stopped: &Stopped) -> String;
     fn status(&self, snapshot: &Snapshot) -> String;
+    fn history(&self, past: &Past) -> String;
     fn results(&self, summary: &FileSummary) -> String;
     fn profiles(&self, profiles: &[Listed]) -> String;
 }
