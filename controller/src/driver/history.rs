@@ -16,7 +16,7 @@ use super::job::Job;
 pub(super) struct Account {
     submitted_ns: u64,
     /// Elements that its client had results of when it submitted it again.
-    pub(super) elements_before: u64,
+    elements_before: u64,
     elements_done: u64,
     elements_failed: u64,
     chunks: u64,
@@ -28,6 +28,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Of a job that its client knows, of which so many elements had results before.
+    pub(super) fn new(elements_before: u64) -> Self {
+        Self { elements_before, ..Self::default() }
+    }
+
     fn fail(&mut self, elements: u64, message: &str) {
         self.elements_failed += elements;
         if self.message.is_empty() && elements > 0 {

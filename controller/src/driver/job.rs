@@ -87,7 +87,7 @@ impl Job {
             only: HashMap::new(),
             refused: false,
             bytes: 0,
-            account: Account { elements_before, ..Account::default() },
+            account: Account::new(elements_before),
         };
         let spec = JobSpec {
             retries: wanted.retries,
