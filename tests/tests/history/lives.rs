@@ -58,10 +58,10 @@ fn a_controller_that_is_stopped_writes_what_it_has() {
     run(&cluster, &["kinds", cluster.gate("gate").folder()]);
     cluster.controller().signal(Signal::TERM);
     assert!(cluster.controller().wait(DEADLINE).success());
-    expect_all_kinds(&states(&asked(cluster.home(), &[])));
     let left: Vec<_> = std::fs::read_dir(cluster.profile_folder()).unwrap().flatten().collect();
     let log = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("history.sqlite-");
     assert!(!left.iter().any(log), "its log is merged into the file: {left:?}");
+    expect_all_kinds(&states(&asked(cluster.home(), &[])));
     cluster.start_controller();
     assert_eq!(run(&cluster, &["list"]).lines("job ").len(), 5);
 }
