@@ -12,7 +12,8 @@ pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
 }
 
 fn since(text: &str, now: SystemTime) -> Option<SystemTime> {
-    ago(text).map_or_else(|| date(text), |ago| Some(now.checked_sub(ago).unwrap_or(UNIX_EPOCH)))
+    ago(text)
+        .map_or_else(|| date(text), |ago| Some(now.checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH)))
 }
 
 fn ago(text: &str) -> Option<Duration> {
