@@ -12,23 +12,32 @@
 //!
 //! - `note`, `queue`, `recorder`: what the controller tells;
 //! - `schema`, `writer`, `store`, `prune`: what becomes of it;
-//! - `query`, `reader`, `record`: what is asked and answered; `wire`: the same on a connection.
+//! - `query`, `chunk_query`, `id_part`: what is asked; `reader`, `connect`, `filter`, `rows`, `record`: what is answered; `wire`: the same on a
+//!   connection.
 
+mod chunk_query;
+mod connect;
+mod filter;
+mod id_part;
 mod note;
 mod prune;
 mod query;
 mod queue;
+mod read_error;
 mod reader;
 mod record;
 mod recorder;
+mod rows;
 mod schema;
 mod store;
 pub mod wire;
 mod writer;
 
+pub use chunk_query::ChunkQuery;
 pub use note::{ChunkNote, JobNote, Note, Trouble};
-pub use query::{ChunkQuery, FilterError, HistoryQuery, QUERY_ROWS_MAX};
-pub use reader::{ChunkCursor, JobCursor, Page, ReadError, Reader};
+pub use query::{FilterError, HistoryQuery, QUERY_ROWS_MAX};
+pub use read_error::ReadError;
+pub use reader::{ChunkCursor, JobCursor, Page, Reader};
 pub use record::{ChunkRecord, ChunkStatus, JobRecord, JobState};
 pub use recorder::{History, HistoryLimits, Recorder, Recording};
 

@@ -1,9 +1,10 @@
-//! What can be asked for.
+//! Which jobs can be asked for.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
+use crate::id_part::{ID_DIGITS_MIN, IdPart};
 use crate::record::JobState;
 
 /// Most rows in one answer on a connection; longer ones come in several.
@@ -12,13 +13,9 @@ pub const QUERY_ROWS_MAX: usize = 10_000;
 const LIMIT_MAX: usize = 100_000_000;
 /// Jobs that are found unless more are asked for.
 const JOBS: usize = 1_000;
-/// Rows of chunks that are found unless more are asked for.
-const CHUNKS: usize = 100_000;
 /// A pattern is matched against every label, so it is bounded in length and in wild cards.
 const PATTERN_BYTES_MAX: usize = 256;
 const WILD_CARDS_MAX: usize = 8;
-/// Fewer digits of an id fit too many jobs.
-const ID_DIGITS_MIN: usize = 4;
 
 /// Which jobs are looked for; each condition narrows it further. The newest come first.
 ///
@@ -220,114 +217,6 @@ impl HistoryQuery {
     }
 }
 
-/// Which rows of a job's chunks are looked for, in the order in which they came.
-///
-/// ```
-/// # use phalanx_history::ChunkQuery;
-/// let query = ChunkQuery::new("b302099a8057").engine(3).failed();
-/// # query.check().unwrap();
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChunkQuery {
-    pub(crate) job: String,
-    pub(crate) engine: Option<u32>,
-    pub(crate) host: String,
-    pub(crate) failed: bool,
-    pub(crate) limit: Option<usize>,
-}
-
-impl ChunkQuery {
-    /// All of the job with this id; its beginning or its end will do when no other job's is alike. The first hundred thousand,
-    /// unless [`limit`](Self::limit) says otherwise.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// assert_eq!(ChunkQuery::new("b302099a8057"), ChunkQuery::from("b302099a8057"));
-    /// ```
-    #[must_use]
-    pub fn new(job: impl Into<String>) -> Self {
-        Self { job: job.into(), engine: None, host: String::new(), failed: false, limit: None }
-    }
-
-    /// What this engine had.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// let query = ChunkQuery::new("b302099a8057").engine(3);
-    /// # query.check().unwrap();
-    /// ```
-    #[must_use]
-    pub fn engine(mut self, engine: u32) -> Self {
-        self.engine = Some(engine);
-        self
-    }
-
-    /// What engines of this machine had.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// let query = ChunkQuery::new("b302099a8057").host("node7");
-    /// # query.check().unwrap();
-    /// ```
-    #[must_use]
-    pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = host.into();
-        self
-    }
-
-    /// Only what failed, was tried again, or was lost.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// let query = ChunkQuery::new("b302099a8057").failed();
-    /// # query.check().unwrap();
-    /// ```
-    #[must_use]
-    pub fn failed(mut self) -> Self {
-        self.failed = true;
-        self
-    }
-
-    /// So many at most.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// assert!(ChunkQuery::new("b302099a8057").limit(0).check().is_err());
-    /// ```
-    #[must_use]
-    pub fn limit(mut self, rows: usize) -> Self {
-        self.limit = Some(rows);
-        self
-    }
-
-    /// How many are looked for.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn limit_or_default(&self) -> usize {
-        self.limit.unwrap_or(CHUNKS)
-    }
-
-    /// Whether it can be asked.
-    ///
-    /// # Errors
-    /// [`FilterError`] says what is wrong.
-    ///
-    /// ```
-    /// # use phalanx_history::ChunkQuery;
-    /// assert!(ChunkQuery::new("").check().is_err());
-    /// ```
-    pub fn check(&self) -> Result<(), FilterError> {
-        check_limit(self.limit)?;
-        IdPart::parse(&self.job).map(drop)
-    }
-}
-
-impl<S: Into<String>> From<S> for ChunkQuery {
-    fn from(job: S) -> Self {
-        Self::new(job)
-    }
-}
-
 /// Why something cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -353,32 +242,10 @@ pub enum FilterError {
     State(String),
 }
 
-fn check_limit(limit: Option<usize>) -> Result<(), FilterError> {
+pub(crate) fn check_limit(limit: Option<usize>) -> Result<(), FilterError> {
     match limit {
         Some(limit) if !(1..=LIMIT_MAX).contains(&limit) => Err(FilterError::Limit(limit)),
         _ => Ok(()),
-    }
-}
-
-/// A job's id, or the beginning or end of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum IdPart {
-    Whole([u8; 16]),
-    /// Upper-case hexadecimal digits, as SQLite's `hex` gives them.
-    Part(String),
-}
-
-impl IdPart {
-    pub(crate) fn parse(text: &str) -> Result<Self, FilterError> {
-        let wrong = || FilterError::Job(phalanx_proto::limits::clip(text, 64));
-        let digits: String =
-            text.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
-        if !(ID_DIGITS_MIN..=32).contains(&digits.len()) {
-            return Err(wrong());
-        }
-        let number =
-            u128::from_str_radix(&digits, 16).ok().filter(|_| !digits.starts_with('+')).ok_or_else(wrong)?;
-        Ok(if digits.len() == 32 { Self::Whole(number.to_be_bytes()) } else { Self::Part(digits) })
     }
 }
 
@@ -403,26 +270,5 @@ mod tests {
         assert_eq!(query().label("*a".repeat(9)).check(), Err(FilterError::Label));
         assert_eq!(query().job("12").check(), Err(FilterError::Job("12".into())));
         assert_eq!(query().within(Duration::MAX).since_ns, 0);
-    }
-
-    #[test]
-    fn ids_are_read_whole_and_in_part() {
-        let whole = "01890a5d-ac96-774b-bcce-b302099a8057";
-        assert_eq!(
-            IdPart::parse(whole),
-            Ok(IdPart::Whole(0x01890a5d_ac96_774b_bcce_b302099a8057u128.to_be_bytes()))
-        );
-        assert_eq!(IdPart::parse(" 01890a5d-ac "), Ok(IdPart::Part("01890A5DAC".into())));
-        for bad in [
-            "",
-            "abc",
-            "+abcd",
-            "wxyz",
-            "01890a5d-ac96-774b-bcce-b302099a80577",
-            "ünïx",
-            "'; DROP TABLE jobs; --",
-        ] {
-            assert!(IdPart::parse(bad).is_err(), "{bad}");
-        }
     }
 }

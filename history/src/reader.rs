@@ -1,33 +1,29 @@
-//! Reading the file: a connection that cannot write, a page at a time, with an end to every question.
+//! Reading the file: a page at a time, with an end to every question.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params_from_iter};
-use thiserror::Error;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params_from_iter};
 
-use crate::query::{ChunkQuery, FilterError, HistoryQuery, IdPart, QUERY_ROWS_MAX};
-use crate::record::{ChunkRecord, ChunkStatus, JobRecord, JobState};
-use crate::schema::{self, BUSY_TIMEOUT, OpenError, is_damage, with_suffix};
-use crate::store::{SUMS, integer};
+use crate::chunk_query::ChunkQuery;
+use crate::connect::connect;
+use crate::filter::{Filter, IntoValue as _, place};
+use crate::id_part::IdPart;
+use crate::query::{HistoryQuery, QUERY_ROWS_MAX};
+use crate::read_error::{QUERY_TIMEOUT, ReadError};
+use crate::record::{ChunkRecord, JobRecord, JobState};
+use crate::rows::{CHUNK_COLUMNS, JOB_COLUMNS, chunk, job};
+use crate::schema::is_damage;
+use crate::store::SUMS;
 
-/// How long one question may take.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
 const STEPS: i32 = 10_000;
 /// Texts in one page: it must fit into a message.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 /// What a row takes beside its texts, at most.
 const ROW_BYTES: usize = 160;
-
-const JOB_COLUMNS: &str =
-    "id, label, state, client_host, client_pid, direct, submitted_ns, ended_ns, elements, elements_done,
-    elements_failed, chunks, attempts_lost, rows_pruned, message";
-const CHUNK_COLUMNS: &str =
-    "seq, chunk_first, chunks, element_first, elements, elements_failed, engine, host, attempt, status,
-    started_ns, ended_ns, kind, message";
 
 /// Some rows, and where the next ones begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,44 +50,6 @@ pub struct JobCursor {
 /// The last row of a page of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkCursor(pub u64);
-
-/// Why a question has no answer.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// It cannot be asked.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// No job fits.
-    #[error("the history holds no job {job:?}: it is too long ago, or was never run on this profile")]
-    UnknownJob {
-        /// What was asked for.
-        job: String,
-    },
-    /// Several jobs fit.
-    #[error("the ids of several jobs begin or end with {job:?}; give more of it")]
-    AmbiguousJob {
-        /// What was asked for.
-        job: String,
-    },
-    /// The file cannot be written, so there is nothing to read.
-    #[error("there is no history to read, for none can be recorded: {trouble}")]
-    NotRecorded {
-        /// What the writer met.
-        trouble: String,
-    },
-    /// The file cannot be read.
-    #[error("the history {} cannot be read: {reason}", path.display())]
-    CannotRead {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It takes too long.
-    #[error("the history was searched for {} s without an end; ask for less: a shorter time, one job, a lower limit", QUERY_TIMEOUT.as_secs())]
-    TooSlow,
-}
 
 /// A history that is read.
 ///
@@ -346,154 +304,9 @@ impl JobCursor {
 const WORDS: [[&str; 1]; 7] =
     [["running"], ["completed"], ["failed"], ["aborted"], ["expired"], ["client-lost"], ["interrupted"]];
 
-/// A connection that cannot write, and whether the file is empty. A file on a file system that is read-only or full has no
-/// log and cannot get one.
-fn connect(path: &Path) -> Result<(Connection, bool), OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let checked = |db: Connection| {
-        db.busy_timeout(BUSY_TIMEOUT)?;
-        let is_new = schema::check(&db)?;
-        Ok((db, is_new))
-    };
-    let opened = Connection::open_with_flags(path, flags).map_err(OpenError::from).and_then(checked);
-    let log_bytes = std::fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
-    match opened {
-        Err(OpenError::Sqlite(e))
-            if log_bytes == 0
-                && matches!(
-                    e.sqlite_error_code(),
-                    Some(
-                        ErrorCode::CannotOpen
-                            | ErrorCode::ReadOnly
-                            | ErrorCode::SystemIoFailure
-                            | ErrorCode::DiskFull
-                    )
-                ) =>
-        {
-            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-            checked(Connection::open_with_flags(immutable(path), flags)?)
-        }
-        other => other,
-    }
-}
-
-/// The path as a URI that says that nobody writes the file.
-fn immutable(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                uri.push(char::from(*byte))
-            }
-            other => {
-                let _ = write!(uri, "%{other:02X}");
-            }
-        }
-    }
-    uri + "?immutable=1"
-}
-
-/// Conditions and their values, side by side.
-struct Filter {
-    sql: String,
-    values: Vec<Value>,
-}
-
-impl Filter {
-    fn new(sql: String) -> Self {
-        Self { sql, values: Vec::new() }
-    }
-
-    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
-        self.sql += " AND ";
-        self.sql += condition;
-        self.values.extend(values);
-    }
-
-    fn and_id(&mut self, column: &str, part: &IdPart) {
-        match part {
-            IdPart::Whole(id) => self.and(&format!("{column} = ?"), [id.to_vec().into()]),
-            IdPart::Part(digits) => {
-                let n = digits.len();
-                let condition =
-                    format!("(substr(hex({column}), 1, {n}) = ? OR substr(hex({column}), -{n}) = ?)");
-                self.and(&condition, [digits.clone().into(), digits.clone().into()]);
-            }
-        }
-    }
-}
-
-fn place(engine: Option<u32>, host: &str) -> (String, Vec<Value>) {
-    let mut filter = Filter::new(String::new());
-    if let Some(engine) = engine {
-        filter.and("engine = ?", [i64::from(engine).into()]);
-    }
-    if !host.is_empty() {
-        filter.and("host = ?", [host.to_owned().into()]);
-    }
-    (filter.sql, filter.values)
-}
-
-trait IntoValue {
-    fn into_value(self) -> Value;
-}
-
-impl IntoValue for u64 {
-    fn into_value(self) -> Value {
-        integer(self).into()
-    }
-}
-
 fn dropped(db: &Connection) -> rusqlite::Result<u64> {
     let counter = db.query_row("SELECT value FROM counters WHERE name = 'dropped'", [], |row| row.get(0));
     Ok(counter.optional()?.unwrap_or(0))
-}
-
-fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
-    let id: [u8; 16] = row.get(0)?;
-    Ok(JobRecord {
-        id: uuid::Uuid::from_bytes(id).hyphenated().to_string(),
-        label: row.get(1)?,
-        state: word(row, 2)?,
-        client_host: row.get(3)?,
-        client_pid: row.get(4)?,
-        direct: row.get(5)?,
-        submitted_ns: row.get(6)?,
-        ended_ns: row.get(7)?,
-        elements: row.get(8)?,
-        elements_done: row.get(9)?,
-        elements_failed: row.get(10)?,
-        chunks: row.get(11)?,
-        attempts_lost: row.get(12)?,
-        rows_pruned: row.get(13)?,
-        message: row.get(14)?,
-    })
-}
-
-fn chunk(row: &Row<'_>, job: &str) -> rusqlite::Result<ChunkRecord> {
-    Ok(ChunkRecord {
-        job: job.to_owned(),
-        chunk_first: row.get(1)?,
-        chunks: row.get(2)?,
-        element_first: row.get(3)?,
-        elements: row.get(4)?,
-        elements_failed: row.get(5)?,
-        engine: row.get(6)?,
-        host: row.get(7)?,
-        attempt: row.get(8)?,
-        status: word::<ChunkStatus>(row, 9)?,
-        started_ns: row.get(10)?,
-        ended_ns: row.get(11)?,
-        kind: row.get::<_, Option<String>>(12)?.unwrap_or_default(),
-        message: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
-    })
-}
-
-fn word<W: std::str::FromStr<Err = String>>(row: &Row<'_>, column: usize) -> rusqlite::Result<W> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|e: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e.into())
-    })
 }
 
 #[cfg(test)]

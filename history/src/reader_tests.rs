@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
+use rusqlite::OpenFlags;
 use tempfile::TempDir;
 
 use super::*;
+use crate::connect::immutable;
 use crate::note::{JobNote, Note};
+use crate::query::FilterError;
+use crate::record::ChunkStatus;
+use crate::schema;
 use crate::store::Store;
 use crate::store::tests::{chunk, job};
 

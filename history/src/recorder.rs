@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chunk_query::ChunkQuery;
 use crate::note::Note;
-use crate::query::{ChunkQuery, HistoryQuery};
+use crate::query::HistoryQuery;
 use crate::queue::Queue;
-use crate::reader::{ChunkCursor, JobCursor, Page, ReadError, Reader};
+use crate::read_error::ReadError;
+use crate::reader::{ChunkCursor, JobCursor, Page, Reader};
 use crate::record::{ChunkRecord, JobRecord};
 use crate::writer::Writer;
 

@@ -3,7 +3,8 @@
 
 use phalanx_proto::v1::{self, HistoryReply, HistoryRequest, PastChunk, PastChunks, PastJob, PastJobs};
 
-use crate::query::{ChunkQuery, FilterError, HistoryQuery};
+use crate::chunk_query::ChunkQuery;
+use crate::query::{FilterError, HistoryQuery};
 use crate::reader::{ChunkCursor, JobCursor, Page};
 use crate::record::{ChunkRecord, JobRecord};
 
