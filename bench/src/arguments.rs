@@ -52,6 +52,8 @@ pub(crate) enum Group {
     Auto,
     /// Results that go to a file while they come
     Results,
+    /// What it costs to keep a history of jobs
+    History,
     /// Barrier, broadcast, all_reduce and gather between ranks
     Ranks,
     /// Time until a local cluster is ready

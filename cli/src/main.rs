@@ -5,6 +5,7 @@
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
 //!               explain ▶ ask (the Explain rpc) ─▶ explained           │
+//!               history ▶ ask (the History rpc), or the profile's file │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
 //! ```
@@ -16,7 +17,9 @@ mod ask;
 mod daemon;
 mod explained;
 mod failure;
+mod history;
 mod list;
+mod moment;
 mod process;
 mod progress;
 mod report;
@@ -61,6 +64,7 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Explain(options) => {
                 report.explained(&ask::explain(&options.profile, &options.job).await?)
             }
+            Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
         })

@@ -179,6 +179,9 @@ pub enum Error {
     /// A simulation that cannot be run as it was asked for.
     #[error("{0}")]
     Simulation(String),
+    /// What has become of jobs cannot be told.
+    #[error("{0}")]
+    History(String),
     /// Results could not be saved.
     #[error("{0}")]
     Save(String),

@@ -30,12 +30,14 @@
 //! - [`comm`] lets the engines talk to each other, with MPI's names.
 //! - [`simulation`] puts together what was computed in overlapping pieces.
 //! - [`mapper`] maps one function over lists, cycle after cycle, on workers that stay or on a process per task.
+//! - [`Client::history`] finds jobs of the past: who ran what, when, on which engines, and what failed.
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
 pub mod comm;
 mod error;
 mod executor;
+mod history;
 mod job;
 mod kept;
 mod local;
@@ -61,6 +63,8 @@ pub use job::{ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle, Prog
 pub use kept::{JobInfo, JobPhase, Purged};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
+#[doc(inline)]
+pub use phalanx_history::{ChunkQuery, ChunkRecord, ChunkStatus, HistoryQuery, JobRecord, JobState};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
 #[cfg(feature = "hdf5")]
 pub use run::{AsyncRun, ResumableView};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use phalanx_controller::{Controller, ControllerConfig};
+use phalanx_controller::{Controller, ControllerConfig, HistoryLimits};
 use phalanx_engine::{Connection, Node, NodeConfig, OutputTo, Workers};
 use phalanx_profile::Profile;
 use tempfile::TempDir;
@@ -92,7 +92,10 @@ async fn run(
         Err(e) => return drop(tell.send(Err(e.to_string()))),
     };
     let engine_file = profile.engine_file();
-    let controller = match Controller::start(ControllerConfig::local(profile)).await {
+    let mut config = ControllerConfig::local(profile);
+    // It goes with its profile's folder.
+    config.history = Some(HistoryLimits { survives_power_loss: false, ..HistoryLimits::default() });
+    let controller = match Controller::start(config).await {
         Ok(controller) => controller,
         Err(e) => return drop(tell.send(Err(e.to_string()))),
     };

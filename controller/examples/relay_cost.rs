@@ -29,8 +29,9 @@ use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
     Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, ExplainReply, ExplainRequest,
-    JobsReply, JobsRequest, NodeMessage, Peer, Program, ProgramPiece, ProgramStored, PurgeReply,
-    PurgeRequest, Register, Report, ReportPart, Segment, StatusReply, StatusRequest, Submit, submit,
+    HistoryReply, HistoryRequest, JobsReply, JobsRequest, NodeMessage, Peer, Program, ProgramPiece,
+    ProgramStored, PurgeReply, PurgeRequest, Register, Report, ReportPart, Segment, StatusReply,
+    StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use tokio::net::{UnixListener, UnixStream};
@@ -338,6 +339,10 @@ impl Cluster for Bare {
     }
 
     async fn purge(&self, _: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
         Err(Status::unimplemented("not measured"))
     }
 }

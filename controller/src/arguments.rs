@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use phalanx_controller::{Controller, ControllerConfig, Limits};
+use phalanx_controller::{Controller, ControllerConfig, HistoryLimits, Limits};
 use phalanx_profile::{Profile, ProfileError};
 use phalanx_scheduler::Config;
 
@@ -74,6 +74,19 @@ pub(crate) struct Arguments {
     /// Most clients, and most nodes, at a time.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().sessions_max)]
     sessions_limit: usize,
+
+    /// Most rows of the history of jobs, which `phalanx history` shows: one per job and one per report of an engine. The oldest
+    /// jobs are removed first.
+    #[arg(long, value_name = "COUNT", default_value_t = HistoryLimits::default().rows_max, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
+    history_rows_limit: u64,
+
+    /// Days that an ended job stays in the history.
+    #[arg(long, value_name = "DAYS", default_value_t = HistoryLimits::default().days_max, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    history_days_limit: u32,
+
+    /// Keep no history of jobs.
+    #[arg(long)]
+    no_history: bool,
 }
 
 impl Arguments {
@@ -96,6 +109,11 @@ impl Arguments {
                 kept_age_max: self.kept_hours,
                 sessions_max: self.sessions_limit,
             },
+            history: (!self.no_history).then_some(HistoryLimits {
+                rows_max: self.history_rows_limit,
+                days_max: self.history_days_limit,
+                ..HistoryLimits::default()
+            }),
         })
     }
 

@@ -14,6 +14,7 @@
 //! - `actions`, `assign`: what each action sends;
 //! - `roster`, `job`: who is there, what is to be done;
 //! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
+//! - `history`: what is noted of jobs for later;
 //! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
@@ -22,6 +23,7 @@ mod clients;
 mod clock;
 mod explain;
 mod failures;
+mod history;
 mod job;
 mod kept;
 mod listing;
@@ -35,6 +37,7 @@ use std::future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use phalanx_history::Recorder;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
@@ -71,6 +74,8 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<Posted>,
     relief: Arc<Relief>,
     library: Arc<Library>,
+    /// None: no history is kept.
+    recorder: Option<Recorder>,
     limits: Limits,
     heartbeat: Duration,
     started: Instant,
@@ -104,6 +109,7 @@ impl Driver {
         inbox: mpsc::Receiver<Posted>,
         relief: Arc<Relief>,
         library: Arc<Library>,
+        recorder: Option<Recorder>,
     ) -> Self {
         let started = Instant::now();
         let heartbeat = config.heartbeat_timeout / BEATS_PER_TIMEOUT;
@@ -116,6 +122,7 @@ impl Driver {
             library,
             shelf: Shelf::new(limits.kept_bytes_max, limits.kept_age_max),
             securing: JoinSet::new(),
+            recorder,
             limits,
             heartbeat,
             started,
@@ -163,7 +170,9 @@ impl Driver {
             self.nudge();
             self.tick();
             self.age_shelf();
+            self.end_turn();
         }
+        self.end_turn();
         self.say_goodbye();
     }
 

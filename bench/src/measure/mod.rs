@@ -4,6 +4,7 @@ mod apply;
 mod auto;
 mod bulk;
 mod core;
+mod history;
 mod memory;
 mod ranks;
 mod results;
@@ -21,6 +22,10 @@ use crate::reference::Bare;
 /// Measures all that is asked for.
 pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
     with_a_cluster(arguments, figures)?;
+    if arguments.wants(Group::History) {
+        announce("the history of jobs");
+        history::measure(arguments, figures)?;
+    }
     if arguments.wants(Group::Ranks) {
         announce("ranks that talk to each other");
         ranks::measure(arguments, figures)?;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -28,6 +29,10 @@ impl Report for Json {
 
     fn explained(&self, explained: &Explained) -> String {
         document(explained)
+    }
+
+    fn history(&self, past: &Past) -> String {
+        document(past)
     }
 
     fn results(&self, summary: &FileSummary) -> String {

@@ -1,6 +1,7 @@
 //! How results look: for people, for line-oriented tools, and as JSON. Each turns data into text and prints nothing.
 
 mod explained_human;
+mod history_human;
 mod human;
 mod json;
 mod plain;
@@ -15,6 +16,7 @@ use std::io::IsTerminal;
 use phalanx_results::FileSummary;
 
 use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -26,6 +28,7 @@ pub(crate) trait Report {
     fn stopped(&self, stopped: &Stopped) -> String;
     fn status(&self, snapshot: &Snapshot) -> String;
     fn explained(&self, explained: &Explained) -> String;
+    fn history(&self, past: &Past) -> String;
     fn results(&self, summary: &FileSummary) -> String;
     fn profiles(&self, profiles: &[Listed]) -> String;
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use phalanx_history::ChunkStatus;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
@@ -12,6 +13,7 @@ use phalanx_proto::v1::{
 };
 use phalanx_scheduler::{Action, ChunkFailure, Outcome};
 
+use super::history::Unreported;
 use super::nodes::goodbye;
 use super::roster::Engine;
 use super::shelf::report_bytes;
@@ -62,6 +64,8 @@ impl Driver {
         if !is_of(&report, &run, &only) {
             return self.distrust(client, run, &report);
         }
+        self.note_report(&run, only.len(), &report.wire, retrying);
+        let Some(job) = self.jobs.get(&run.job) else { return };
         let wire = report.wire;
         let bytes = report_bytes(&wire);
         let kept = job.kept.then_some(job.id);
@@ -117,6 +121,15 @@ impl Driver {
     fn chunk_failed(&mut self, client: ClientId, run: Run, engine: EngineId, failed: Failed) {
         let Failed { kind, message, signal, offset } = failed;
         let elements = elements(&run, offset);
+        self.note_unreported(&Unreported {
+            run,
+            engine,
+            status: ChunkStatus::Failed,
+            kind,
+            message: &message,
+            elements: (elements.start, len(&elements)),
+            partial: offset.is_some(),
+        });
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let failed = ChunkFailed {
@@ -140,6 +153,15 @@ impl Driver {
 
     fn attempt_lost(&mut self, client: ClientId, run: Run, engine: EngineId, message: &str) {
         let message = format!("{}: {message}", self.name(engine));
+        self.note_unreported(&Unreported {
+            run,
+            engine,
+            status: ChunkStatus::Lost,
+            kind: FailureKind::WorkerLost,
+            message: &message,
+            elements: (run.element_first, len(&run.elements())),
+            partial: false,
+        });
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let lost = AttemptLost {
@@ -158,8 +180,10 @@ impl Driver {
     }
 
     fn finished(&mut self, client: ClientId, key: JobKey, outcome: Outcome) {
-        let Some(job) = self.jobs.remove(&key) else { return };
+        let Some(mut job) = self.jobs.remove(&key) else { return };
         self.payload_bytes -= job.bytes;
+        let client_left = !job.kept && !self.clients.contains_key(&client);
+        self.note_finished(&mut job, outcome, client_left);
         for id in job.opened {
             let Some(node) = self.nodes.get(&id) else { continue };
             // The client's end of the job is more urgent than the nodes'.

@@ -38,6 +38,7 @@ impl Driver {
         let origin = Origin {
             program: hello.program.to_wire(),
             hash: hello.program.hash,
+            host: hello.peer.host.into(),
             host_id: hello.peer.host_id.into(),
             pid: hello.peer.pid,
         };
@@ -122,6 +123,7 @@ impl Driver {
             return self.refuse(id, number, self.refusal(&reject, &needs));
         }
         self.jobs.insert(key, job);
+        self.note_submitted(id, key);
         if let Some(client) = self.clients.get_mut(&id) {
             client.jobs.insert(number, key);
             client.ids.insert(job_id, key);
@@ -258,6 +260,7 @@ impl Driver {
             let refused = self.too_much_payload(held.into());
             if let Some(job) = self.jobs.get_mut(&key) {
                 job.refused = true;
+                job.account.refuse(&refused.message);
             }
             self.refuse(client, number, refused);
             return self.expect(Input::Cancel { client, job: key });

@@ -12,6 +12,7 @@ use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
 use phalanx_scheduler::{Dependency, JobSpec, Plan};
 
+use super::history::Account;
 use crate::parse::Submission;
 use crate::payload::{Payload, Rope};
 
@@ -50,6 +51,8 @@ pub(super) struct Job {
     pub(super) refused: bool,
     /// Bytes that count against the payload limit.
     pub(super) bytes: u64,
+    /// What the history is told of it.
+    pub(super) account: Account,
 }
 
 /// What a node must know of a job's client, even when that is gone.
@@ -57,6 +60,7 @@ pub(super) struct Job {
 pub(super) struct Origin {
     pub(super) program: Program,
     pub(super) hash: Hash,
+    pub(super) host: Box<str>,
     pub(super) host_id: Box<str>,
     pub(super) pid: u32,
 }
@@ -71,6 +75,13 @@ impl Job {
         after: Vec<Dependency>,
         now: Instant,
     ) -> (Self, JobSpec) {
+        let elements_before = match &wanted.plan {
+            Plan::Balanced { remaining, .. } if !remaining.is_empty() => {
+                let missing: u64 = remaining.iter().map(|span| span.end - span.start).sum();
+                wanted.elements.saturating_sub(missing)
+            }
+            _ => 0,
+        };
         let job = Self {
             client,
             origin,
@@ -98,6 +109,7 @@ impl Job {
             only: HashMap::new(),
             refused: false,
             bytes: 0,
+            account: Account::new(elements_before),
         };
         let spec = JobSpec {
             retries: wanted.retries,

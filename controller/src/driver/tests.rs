@@ -65,7 +65,7 @@ impl Bench {
         let (inbox, events) = inbox();
         let relief = Arc::new(Relief::default());
         let config = Config { window_chunks_max: 2, ..Config::default() };
-        let mut driver = Driver::new(config, 1, limits, events, Arc::clone(&relief), library);
+        let mut driver = Driver::new(config, 1, limits, events, Arc::clone(&relief), library, None);
         let (to_client, client) = outbox(PeerId::Client(CLIENT), MARKS, Arc::clone(&relief));
         let (to_node, node) = outbox(PeerId::Node(NODE), MARKS, relief);
         let program = ProgramInfo { hash: [1; 32], size: 1, path: String::new(), target: String::new() };

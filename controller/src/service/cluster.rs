@@ -9,14 +9,14 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ExplainReply, ExplainRequest, JobsReply, JobsRequest, ProgramPiece,
-    ProgramStored, PurgeReply, PurgeRequest, StatusReply, StatusRequest,
+    ClientEvent, ClientMessage, ExplainReply, ExplainRequest, HistoryReply, HistoryRequest, JobsReply,
+    JobsRequest, ProgramPiece, ProgramStored, PurgeReply, PurgeRequest, StatusReply, StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::session::{self, End};
-use super::{Shared, admit};
+use super::{Shared, admit, history};
 use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
 use crate::parse::{ProgramInfo, parse_client, parse_hello, parse_purge};
@@ -79,6 +79,11 @@ impl Cluster for ClusterService {
         let wanted = parse_purge(request.into_inner()).map_err(|r| Status::invalid_argument(r.message))?;
         let answer = self.ask(|reply| Event::Purge { wanted: Box::new(wanted), reply }).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        history::answer(&self.0, request.into_inner()).await.map(Response::new)
     }
 }
 
