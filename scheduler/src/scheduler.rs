@@ -11,7 +11,7 @@
 //!                           draining, pressed      │           (cutter, ledger, pace)
 //!                 reports   results, returns       ├─ held     what an engine has
 //!                 losses    workers and engines    └─ recall   taking back what waits too long
-//!                                                     (load)
+//!                 wishes    restart, leave            (load)
 //! ```
 //!
 //! Each duty is a file of `impl Scheduler`; what they share is here. A duty changes what it must and
@@ -162,6 +162,8 @@ impl Scheduler {
             Input::NodePressure { node, on } => self.on_node_pressure(node, on),
             Input::NodeDraining { node } => self.on_node_draining(node),
             Input::NodeLost { node, reason } => self.on_node_lost(node, &reason),
+            Input::EngineRestarted { engine, reason } => self.on_engine_restarted(engine, &reason),
+            Input::EngineLeaving { engine, reason } => self.on_engine_leaving(engine, &reason),
             Input::Tick => {
                 self.on_tick();
                 Ok(())
