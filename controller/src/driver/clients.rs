@@ -64,6 +64,7 @@ impl Driver {
             ClientSaid::Context { job, data } => self.on_data(id, job, |job| job.push_context(data)),
             ClientSaid::Segment { job, lens, data } => self.on_segment(id, job, &lens, data),
             ClientSaid::Cancel { job } => self.on_cancel(id, job),
+            ClientSaid::Control(wanted) => self.on_control(id, wanted),
         }
     }
 

@@ -47,6 +47,7 @@ impl Driver {
         let Some(node) = self.nodes.remove(&id) else { return };
         tracing::info!(node = %id, host = %node.peer.host, %reason, "a node has left");
         node.outbox().end(None);
+        self.settle_controls_of(id, &reason);
         self.expect(Input::NodeLost { node: id, reason });
         self.settle();
     }
@@ -81,6 +82,9 @@ impl Driver {
                 self.on_claim(id, Input::Returned { node: id, engine, job, first, count, attempt });
             }
             NodeSaid::WorkerLost { engine, loss, running } => self.on_worker_lost(id, engine, loss, running),
+            NodeSaid::Controlled { ticket, engine, error } => {
+                self.on_controlled(id, ticket, engine, error);
+            }
             NodeSaid::Draining => {
                 if let Some(node) = self.nodes.get_mut(&id) {
                     node.draining = true;

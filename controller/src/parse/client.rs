@@ -11,6 +11,7 @@ use phalanx_proto::v1::submit;
 use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, Segment, Submit};
 use phalanx_scheduler::{Chunking, Plan};
 
+use super::control::{Control, parse_control};
 use super::{PeerInfo, ProgramInfo, Refused, demand};
 
 /// Longest name of a function: `type_name` of a closure deep in generics is long.
@@ -33,6 +34,7 @@ pub(crate) enum ClientSaid {
     Context { job: u64, data: Bytes },
     Segment { job: u64, lens: Bytes, data: Bytes },
     Cancel { job: u64 },
+    Control(Control),
 }
 
 /// A call of a view.
@@ -72,6 +74,7 @@ pub(crate) fn parse_client(message: ClientMessage) -> Result<ClientSaid, Refused
         Some(Kind::Context(part)) => Ok(ClientSaid::Context { job: part.job, data: part.data }),
         Some(Kind::Segment(segment)) => parse_segment(segment),
         Some(Kind::Cancel(cancel)) => Ok(ClientSaid::Cancel { job: cancel.job }),
+        Some(Kind::Control(control)) => Ok(ClientSaid::Control(parse_control(control)?)),
         Some(Kind::Hello(_)) => Err(Refused::malformed("a second greeting")),
         None => Err(Refused::malformed("an empty message of a client")),
     }

@@ -5,11 +5,13 @@
 //! shown is clipped.
 
 mod client;
+mod control;
 mod node;
 mod peer;
 mod report;
 
 pub(crate) use client::{ClientSaid, Hello, Submission, parse_client, parse_hello};
+pub(crate) use control::{Control, Wish};
 pub(crate) use node::{NodeSaid, Registration, parse_node, parse_registration};
 pub(crate) use peer::{PeerInfo, ProgramInfo, own_peer, parse_hash};
 pub(crate) use report::NodeReport;
