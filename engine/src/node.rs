@@ -174,7 +174,9 @@ async fn serve(
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await?;
     let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES_MAX);
-    let register = message(Kind::Register(registration(config.engines, wanted, &host_id)));
+    // Engines that a client shut down do not come back with the controller.
+    let engines = if wanted.is_empty() { config.engines } else { wanted.len() as u32 };
+    let register = message(Kind::Register(registration(engines, wanted, &host_id)));
     outbound.send(register).await.map_err(|_| NodeError::Lost("before it began".to_owned()))?;
     let messages = ReceiverStream::new(messages);
     let session = phalanx_link::open_session(connected.channel.clone(), NODE_SESSION, messages);
@@ -195,9 +197,12 @@ async fn serve(
         events: tx,
         _alive: alive,
     };
-    let session = Session::new(ctx, &registered.engines);
+    let mut session = Session::new(ctx, &registered.engines);
     tell.send_replace(Standing { engines: registered.engines });
-    let outcome = attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await;
+    let outcome = attend(&mut session, commands, workers_events, &outbound, &heartbeat, wishes).await;
+    let left: Vec<u32> = session.engines().collect();
+    wanted.retain(|id| left.contains(id));
+    drop(session);
     // The session is gone and with it the workers' last frames; nobody shall outlive it.
     if tokio::time::timeout(WORKERS_END_TIMEOUT, all_gone.recv()).await.is_err() {
         tracing::warn!("a worker does not end; it is left to the system");
@@ -207,7 +212,7 @@ async fn serve(
 
 /// The session's loop.
 async fn attend(
-    mut session: Session,
+    session: &mut Session,
     mut commands: Incoming<v1::NodeCommand>,
     mut events: mpsc::Receiver<Event>,
     outbound: &mpsc::Sender<v1::NodeMessage>,
@@ -224,6 +229,10 @@ async fn attend(
                     Some(node_command::Kind::Goodbye(bye)) => return Err(goodbye(&bye)),
                     Some(node_command::Kind::Drained(_)) => return Ok(()),
                     _ => session.command(command).await.map_err(|e| NodeError::Lost(e.to_string()))?,
+                }
+                if session.engines().next().is_none() {
+                    tracing::info!("all engines were shut down by a client");
+                    return Ok(());
                 }
             }
             Some(event) = events.recv() => {
