@@ -83,6 +83,9 @@ pub enum Error {
     /// The job was cancelled.
     #[error("the job was aborted")]
     Aborted,
+    /// What was wanted of engines was not done.
+    #[error("the engines did not do what was wanted: {0}")]
+    Control(String),
     /// The job was not begun within its queue limit.
     #[error(
         "no engine was free for the job within its queue limit of {0:?}, and it was given up

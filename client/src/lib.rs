@@ -34,12 +34,14 @@
 
 mod client;
 pub mod comm;
+mod control;
 mod error;
 mod job;
 mod local;
 pub mod mapper;
 mod program;
 mod progress;
+mod queue_status;
 mod result;
 #[cfg(feature = "hdf5")]
 mod run;
@@ -52,9 +54,10 @@ mod worker;
 
 pub use client::Client;
 pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
-pub use job::{ChunkInfo, JobHandle, Progress};
+pub use job::{AttemptInfo, AttemptOutcome, Attempts, ChunkInfo, JobHandle, Progress};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
+pub use queue_status::{EngineQueue, QueueStatus};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
 #[cfg(feature = "hdf5")]
 pub use run::{AsyncRun, ResumableView};
@@ -65,7 +68,7 @@ pub use view::{
     All, Auto, Chunksize, DirectView, DirectWith, Gather, LoadBalancedView, LoadBalancedWith, Many, One,
     Scatter, Shape, Targets,
 };
-pub use worker::{Apply, Namespace, NamespaceError};
+pub use worker::{Apply, Namespace, NamespaceError, interrupted};
 
 /// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
 /// In the user's own process it does nothing.

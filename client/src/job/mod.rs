@@ -1,5 +1,6 @@
 //! A job on the client's side: what was sent, what came back.
 
+mod attempts;
 mod coverage;
 mod handle;
 mod news;
@@ -8,6 +9,7 @@ mod ready;
 mod run;
 mod state;
 
+pub use attempts::{AttemptInfo, AttemptOutcome, Attempts};
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};
 pub(crate) use options::JobOptions;

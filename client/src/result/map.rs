@@ -132,6 +132,12 @@ impl<R> Deref for AsyncMapResult<R> {
     }
 }
 
+impl<R> AsRef<JobHandle> for AsyncMapResult<R> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<R> std::fmt::Debug for AsyncMapResult<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.handle.fmt(f)

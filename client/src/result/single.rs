@@ -70,6 +70,12 @@ impl<T> Deref for AsyncResult<T> {
     }
 }
 
+impl<T> AsRef<JobHandle> for AsyncResult<T> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<T> std::fmt::Debug for AsyncResult<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.handle.fmt(f)

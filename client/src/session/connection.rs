@@ -11,18 +11,17 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::control::Wishes;
 use super::drive::Drive;
-use super::upload::{self, Outgoing};
+use super::outgoing::{Outgoing, outgoing};
+use super::upload;
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
 use crate::program::this_program;
 
-/// Messages that wait for the connection; when it is full, uploads wait.
-const OUTGOING_MAX: usize = 32;
 /// Between two attempts to reach a controller that went away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
@@ -34,6 +33,7 @@ struct Io {
     commands: mpsc::UnboundedReceiver<Command>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    wishes: Wishes,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -47,6 +47,7 @@ impl Drop for Io {
             job.end(Ended::Failed(self.last_words.clone()));
         }
         self.jobs.clear();
+        self.wishes.fail(&self.last_words);
     }
 }
 
@@ -75,10 +76,14 @@ pub(super) fn spawn(
     engines: Arc<Engines>,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines, last_words: broken() };
+    let io = Io { source, commands, jobs, engines, wishes: Wishes::default(), last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
+}
+
+fn not_back() -> Error {
+    Error::ControllerLost("it is not back yet".to_owned())
 }
 
 /// Unless it ends in order, this is why.
@@ -115,6 +120,7 @@ impl Io {
                     tracing::warn!("the connection to the controller was lost: {why}; trying again");
                     self.engines.lost(&why);
                     self.end_direct(&why);
+                    self.wishes.fail(&Error::ControllerLost(why));
                 }
             }
             link = match self.reconnect().await {
@@ -165,13 +171,13 @@ impl Io {
                 Some(Command::Submit(job)) => {
                     job.take();
                     if matches!(job.spec.plan, JobPlan::Direct { .. }) {
-                        job.end(Ended::Failed(Error::ControllerLost("it is not back yet".to_owned())));
+                        job.end(Ended::Failed(not_back()));
                         self.jobs.remove(&job.key);
                     }
                 }
-                Some(Command::Cancel(job)) => {
-                    self.jobs.remove(&job);
-                }
+                Some(Command::Cancel(job)) => drop(self.abort(job)),
+                Some(Command::Control(wish)) => wish.fail(not_back()),
+                Some(Command::Status(asked)) => drop(asked.send(Err(not_back()))),
             }
         }
     }
@@ -192,7 +198,7 @@ impl Io {
         let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
         jobs.sort_by_key(|job| job.key);
         for job in jobs {
-            tokio::spawn(upload::submit(job, outgoing.clone(), true));
+            submit(job, outgoing, true);
         }
     }
 
@@ -205,13 +211,15 @@ impl Io {
                         job.take();
                         // It may have been ended while it waited for the connection.
                         if !job.is_over() {
-                            submit(job, &link.outgoing);
+                            submit(job, &link.outgoing, false);
                         }
                     }
-                    Some(Command::Cancel(job)) => {
-                        self.jobs.remove(&job);
-                        let outgoing = link.outgoing.clone();
-                        tokio::spawn(async move { outgoing.send(upload::cancel(job)).await });
+                    Some(Command::Cancel(job)) => if self.abort(job) {
+                        link.outgoing.cancel(job);
+                    },
+                    Some(Command::Control(wish)) => self.wishes.send(wish, &link.outgoing),
+                    Some(Command::Status(asked)) => {
+                        tokio::spawn(super::control::status(link.channel.clone(), asked));
                     }
                 },
                 event = link.events.message() => match event {
@@ -228,7 +236,14 @@ impl Io {
         }
     }
 
-    fn on_event(&self, event: Kind, channel: &Channel) -> Result<(), Over> {
+    /// The job ends; whether it was under way. No part of it is sent after this.
+    fn abort(&self, key: u64) -> bool {
+        let Some((_, job)) = self.jobs.remove(&key) else { return false };
+        job.end(Ended::Failed(Error::Aborted));
+        true
+    }
+
+    fn on_event(&mut self, event: Kind, channel: &Channel) -> Result<(), Over> {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
             Kind::Part(part) => {
@@ -268,6 +283,7 @@ impl Io {
             Kind::Engines(change) => self.engines.change(change),
             Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(channel.clone()))),
             Kind::Goodbye(bye) => return Err(goodbye(bye)),
+            Kind::Controlled(done) => self.wishes.answer(done),
             Kind::Accepted(_) | Kind::Welcome(_) => {}
         }
         Ok(())
@@ -281,7 +297,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     let program = this_program().map_err(Over::Lost)?;
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-    let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+    let (outgoing, messages) = outgoing();
     let peer = v1::Peer {
         protocol: PROTOCOL_VERSION,
         version: VERSION.to_owned(),
@@ -290,8 +306,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
         pid: std::process::id(),
     };
     let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
-    outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
-    let messages = ReceiverStream::new(messages);
+    outgoing.send_ahead(hello);
     let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
     let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
     match phalanx_link::first_message(&mut events).await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
@@ -305,15 +320,15 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     Ok(Link { outgoing, events, channel: connected.channel })
 }
 
-/// Small jobs go out at once, in one piece; others take their time beside them.
-fn submit(job: Arc<Job>, outgoing: &Outgoing) {
-    if let Some(messages) = upload::small(&job, false)
-        && let Ok(permits) = outgoing.try_reserve_many(messages.len())
+/// The data of small jobs goes out at once, with them; that of others takes its time beside them.
+fn submit(job: Arc<Job>, outgoing: &Outgoing, again: bool) {
+    outgoing.send_ahead(upload::submission(&job, again));
+    if let Some(messages) = upload::small(&job)
+        && outgoing.try_send(messages).is_ok()
     {
-        permits.zip(messages).for_each(|(permit, message)| permit.send(message));
         return;
     }
-    tokio::spawn(upload::submit(job, outgoing.clone(), false));
+    tokio::spawn(upload::data(job, outgoing.clone()));
 }
 
 fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {
@@ -341,57 +356,4 @@ fn status(status: &tonic::Status) -> Over {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::JobSpec;
-    use crate::worker::Function;
-
-    fn job(key: u64) -> Arc<Job> {
-        let spec = JobSpec {
-            function: Function { entry: 0, label: "f", own_worker: false },
-            elements: crate::codec::Elements::default(),
-            context: bytes::Bytes::new(),
-            plan: JobPlan::Balanced { chunksize: 1 },
-            options: crate::job::JobOptions::default(),
-            numbers: None,
-        };
-        Arc::new(Job::new(key, spec))
-    }
-
-    /// Nobody waits for ever for a connection that is gone, be it by a fault of ours.
-    #[test]
-    fn a_connection_that_breaks_down_ends_its_jobs() {
-        let job = job(1);
-        let (jobs, engines) = (Arc::new(DashMap::from_iter([(1, Arc::clone(&job))])), Arc::default());
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| panic!("the test wants it"));
-        let drive = Arc::new(Drive::new().unwrap());
-        let thread = spawn(drive, source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell).unwrap();
-        assert!(thread.join().is_err(), "the panic is not hidden");
-        assert!(told.recv().is_err() && commands.send(Command::Close).is_err() && jobs.is_empty());
-        let Some(Ended::Failed(error)) = job.lock().ended.clone() else { panic!("it has ended") };
-        assert!(error.to_string().contains("a fault of this library"), "{error}");
-        assert!(matches!(engines.wait_for(1, Duration::from_secs(60)), Err(Error::Closed)));
-    }
-
-    /// A second submission would be taken for nonsense, and end the client.
-    #[tokio::test]
-    async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
-        let jobs = Arc::new(DashMap::from_iter([1, 2, 3].map(|key| (key, job(key)))));
-        [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
-        let (_commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
-        let io = Io { source, commands: inbox, jobs, engines: Arc::default(), last_words: broken() };
-        let (outgoing, mut sent) = mpsc::channel(8);
-        io.resubmit(&outgoing);
-        drop(outgoing);
-        let mut submitted = Vec::new();
-        while let Some(message) = sent.recv().await {
-            if let Some(v1::client_message::Kind::Submit(submit)) = message.kind {
-                submitted.push(submit.job);
-            }
-        }
-        assert_eq!(submitted, [1, 3]);
-    }
-}
+mod tests;

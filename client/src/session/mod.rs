@@ -11,13 +11,16 @@
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
 mod connection;
+mod control;
 mod drive;
 mod engines;
+mod outgoing;
 mod standstill;
 mod upload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::task::{Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -25,6 +28,7 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
+use phalanx_proto::v1::StatusReply;
 use tokio::sync::mpsc;
 
 pub use engines::EngineInfo;
@@ -33,6 +37,7 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
+use control::Wish;
 use drive::{Drive, Waiting};
 
 use crate::error::{Error, Result};
@@ -41,10 +46,13 @@ use crate::job::{Ended, Job, JobSpec, Ready, State};
 /// How the connection file is found, at every attempt anew. It may block: profiles lie on network file systems.
 pub(crate) type FileSource = Arc<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send + Sync>;
 
-/// A command to the connection. Each job gives rise to at most two, so the jobs' bound bounds the queue.
+/// A command to the connection. Each job gives rise to at most two, and each thread waits for what it asks, so the jobs' bound bounds
+/// the queue.
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
+    Control(Wish),
+    Status(SyncSender<Result<StatusReply>>),
     Close,
 }
 
@@ -173,11 +181,25 @@ impl Session {
         job
     }
 
-    pub(crate) fn cancel(&self, job: &Job) {
+    fn cancel(&self, job: &Job) {
         if self.jobs.contains_key(&job.key) {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));
         }
+    }
+
+    /// Ends a job: nothing more of it is started, and what runs is interrupted.
+    pub(crate) fn abort(&self, job: &Job) {
+        self.cancel(job);
+        job.end(Ended::Failed(Error::Aborted));
+    }
+
+    /// Ends all jobs that have not ended; how many.
+    pub(crate) fn abort_all(&self) -> usize {
+        // Ending one may wake somebody who asks for another: not while the map is held.
+        let jobs: Vec<_> = self.jobs.iter().map(|job| Arc::clone(&job)).collect();
+        let open = jobs.iter().filter(|job| !job.is_over());
+        open.map(|job| self.abort(job)).count()
     }
 
     pub(crate) fn engines(&self) -> &Engines {

@@ -13,6 +13,7 @@
 //! - [`entries`]: the functions there are: map, apply, push, pull …
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
+//! - [`interrupt`]: how a function learns that its job was aborted;
 //! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
 
 mod call;
@@ -22,6 +23,7 @@ mod entry;
 mod executor;
 mod fault;
 mod input;
+mod interrupt;
 mod monitor;
 mod namespace;
 mod output;
@@ -39,6 +41,7 @@ pub(crate) use entries::{
 };
 pub(crate) use entry::{BadEntry, code_at, offset_of_code, summon};
 pub(crate) use fault::{Fault, guard, install_hook};
+pub use interrupt::interrupted;
 pub use namespace::{Namespace, NamespaceError};
 pub use segments::ApplyWith;
 pub(crate) use segments::{
