@@ -107,6 +107,9 @@ pub enum Error {
         "a stream needs room for at least one element: {0} is not possible; give a positive number, or leave it out"
     )]
     StreamBound(&'static str),
+    /// What was wanted of engines was not done.
+    #[error("the engines did not do what was wanted: {0}")]
+    Control(String),
     /// The job was not begun within its queue limit.
     #[error(
         "no engine was free for the job within its queue limit of {0:?}, and it was given up

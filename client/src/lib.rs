@@ -35,6 +35,7 @@
 
 mod client;
 pub mod comm;
+mod control;
 mod error;
 mod executor;
 mod history;
@@ -44,6 +45,7 @@ mod local;
 pub mod mapper;
 mod program;
 mod progress;
+mod queue_status;
 mod result;
 #[cfg(feature = "hdf5")]
 mod run;
@@ -59,12 +61,16 @@ mod worker;
 pub use client::Client;
 pub use error::{Error, NotKept, RemoteError, RemoteErrorKind, RemoteErrors, Result};
 pub use executor::Executor;
-pub use job::{ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle, Progress};
+pub use job::{
+    AttemptInfo, AttemptOutcome, Attempts, ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle,
+    Progress,
+};
 pub use kept::{JobInfo, JobPhase, Purged};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
 #[doc(inline)]
 pub use phalanx_history::{ChunkQuery, ChunkRecord, ChunkStatus, HistoryQuery, JobRecord, JobState};
+pub use queue_status::{EngineQueue, QueueStatus};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
 #[cfg(feature = "hdf5")]
 pub use run::{AsyncRun, ResumableView};
@@ -77,7 +83,7 @@ pub use view::{
     Scatter, Shape, Targets,
 };
 pub use waiting::{ReturnWhen, Waited};
-pub use worker::{Apply, Here, Namespace, NamespaceError, Reference, here};
+pub use worker::{Apply, Here, Namespace, NamespaceError, Reference, here, interrupted};
 
 /// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
 /// In the user's own process it does nothing.

@@ -85,7 +85,7 @@ async fn run(
     engines: u32,
     workers: WorkersAre,
     tell: std::sync::mpsc::SyncSender<std::result::Result<(), String>>,
-    stopped: oneshot::Receiver<()>,
+    mut stopped: oneshot::Receiver<()>,
 ) {
     let programs = match profile.programs_dir() {
         Ok(dir) => dir,
@@ -107,9 +107,24 @@ async fn run(
     let (node, serving) = Node::new(config);
     let _ = tell.send(Ok(()));
     tokio::pin!(serving);
+    // By the client's end, or because it wants the whole cluster to end.
+    let stop_wanted = controller.stop_wanted();
+    let stop = async {
+        tokio::select! {
+            _ = &mut stopped => {}
+            () = stop_wanted => {}
+        }
+    };
+    tokio::pin!(stop);
     let ended = tokio::select! {
-        ended = &mut serving => ended,
-        _ = stopped => {
+        ended = &mut serving => {
+            if ended.is_ok() {
+                // Its engines were shut down; the controller serves on without them.
+                stop.await;
+            }
+            ended
+        }
+        () = &mut stop => {
             node.stop();
             serving.await
         }

@@ -21,7 +21,7 @@ use phalanx_programs::{Store, StoreError};
 use phalanx_proto::host;
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -47,6 +47,7 @@ pub struct Controller {
     driver: Task,
     server: Task,
     history: Option<History>,
+    stop_wanted: Arc<Notify>,
     // The last to be dropped: until then nobody else may take the profile.
     lock: Lock,
 }
@@ -101,6 +102,7 @@ impl Controller {
         );
         let recording = history.as_ref().map(History::recording);
         let shared = Arc::new(Shared::new(inbox, relief, library, recording, results_bytes_max));
+        let stop_wanted = driver.stop_wanted();
         let driver = Task::spawn(|stop| driver.run(stop));
         let server = Task::spawn(|stop| async move {
             // A sender that is dropped ends the server as well.
@@ -109,7 +111,7 @@ impl Controller {
                 tracing::error!(%error, "the server has failed");
             }
         });
-        Ok(Self { local_addr, socket, driver, server, history, lock })
+        Ok(Self { local_addr, socket, driver, server, history, stop_wanted, lock })
     }
 
     /// The TCP address it listens on, if it does.
@@ -130,6 +132,12 @@ impl Controller {
             _ = &mut self.driver.handle => {}
             _ = &mut self.server.handle => {}
         }
+    }
+
+    /// Ends when a client wants it to end: call [`shutdown`](Self::shutdown) then.
+    pub fn stop_wanted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let wanted = Arc::clone(&self.stop_wanted);
+        async move { wanted.notified().await }
     }
 
     /// Says goodbye to everybody, waits a moment for them to hear it, and removes the socket.

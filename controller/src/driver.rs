@@ -10,7 +10,7 @@
 //! parsed; messages go to [`outbox`](crate::outbox)es and are never waited for. What belongs to a job but
 //! not to scheduling is kept here: its bytes, its client's number for it, which nodes know it.
 //!
-//! - `clients`, `nodes`: what each side's events mean;
+//! - `clients`, `nodes`: what each side's events mean; `control`: what clients want of engines;
 //! - `actions`, `assign`: what each action sends;
 //! - `roster`, `job`: who is there, what is to be done;
 //! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
@@ -21,6 +21,7 @@ mod actions;
 mod assign;
 mod clients;
 mod clock;
+mod control;
 mod explain;
 mod failures;
 mod history;
@@ -43,7 +44,7 @@ use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, NodeCommand, Refusal};
 use phalanx_scheduler::{Config, Input, Reject, Scheduler};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
@@ -53,6 +54,7 @@ use crate::outbox::{PeerId, Relief};
 use crate::parse::{NodeReport, Refused};
 use crate::programs::Library;
 use clock::Clock;
+use control::Controls;
 use job::Job;
 use kept::Secured;
 use roster::{Client, Engine, Node, ProgramKeys};
@@ -99,6 +101,7 @@ pub(crate) struct Driver {
     /// Engines that clients are still to be told about.
     joined: Vec<EngineInfo>,
     left: Vec<(EngineId, Arc<str>)>,
+    controls: Controls,
 }
 
 impl Driver {
@@ -139,7 +142,13 @@ impl Driver {
             linger_until: None,
             joined: Vec::new(),
             left: Vec::new(),
+            controls: Controls::default(),
         }
+    }
+
+    /// Told when a client wants the controller to end.
+    pub(crate) fn stop_wanted(&self) -> Arc<Notify> {
+        Arc::clone(&self.controls.stop)
     }
 
     /// Runs until `shutdown`, then says goodbye to everybody.
@@ -148,8 +157,9 @@ impl Driver {
         let mut batch = Vec::with_capacity(BATCH_EVENTS_MAX);
         loop {
             let deadline = self.scheduler.poll_timeout();
-            let wake = deadline.map(|d| self.clock.instant(d)).into_iter();
-            let wake = wake.chain(self.linger_until).chain(self.shelf.due()).min();
+            let timers =
+                self.linger_until.into_iter().chain(self.controls.deadline()).chain(self.shelf.due());
+            let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(timers).min();
             let mut secured = None;
             tokio::select! {
                 biased;
@@ -170,6 +180,7 @@ impl Driver {
             self.nudge();
             self.tick();
             self.age_shelf();
+            self.end_patience();
             self.end_turn();
         }
         self.end_turn();
@@ -250,7 +261,8 @@ impl Driver {
             .collect();
         let changed = EnginesChanged { joined, left };
         for client in self.clients.values() {
-            client.send(ToClient::Engines(changed.clone()), 64 * (changed.joined.len() + changed.left.len()));
+            // Before the answer to whoever wanted it.
+            client.send_urgently(ToClient::Engines(changed.clone()));
         }
     }
 
@@ -293,7 +305,13 @@ impl Driver {
     }
 
     fn say_goodbye(&mut self) {
-        let refused = Refused::new(Refusal::Shutdown, "the controller was stopped; start it again to go on");
+        let refused = match self.controls.stopped_by() {
+            None => Refused::new(Refusal::Shutdown, "the controller was stopped; start it again to go on"),
+            Some(who) => Refused::new(
+                Refusal::Shutdown,
+                format!("{who} shut the whole cluster down; start it again to go on"),
+            ),
+        };
         let goodbye = refused.goodbye();
         for client in self.clients.values() {
             client.outbox().end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())) }));
@@ -322,5 +340,7 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 mod tests;

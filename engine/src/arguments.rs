@@ -69,6 +69,10 @@ pub(crate) struct Arguments {
     #[arg(skip)]
     orders: Vec<TagOrder>,
 
+    /// How long a function that was aborted may take to stop by itself, in seconds; then its process is ended
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    cancel_grace: Duration,
+
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `phalanx_engine=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "PHALANX_LOG")]
     pub(crate) log: String,
@@ -145,8 +149,19 @@ impl Arguments {
         let mut config = NodeConfig::new(engines, Connection::Path(connection), programs);
         config.reconnect = !self.no_reconnect;
         config.tags = tags;
+        config.cancel_grace = self.cancel_grace;
         Ok(config)
     }
+}
+
+/// Longest grace that is believed to be meant.
+const GRACE_SECONDS_MAX: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=GRACE_SECONDS_MAX).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("not a number of seconds from 0 to {GRACE_SECONDS_MAX}"))
 }
 
 /// Opens the profile. Its controller may be making it at this moment.

@@ -72,9 +72,10 @@ impl NodeTags {
         self.0.get(slot).into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    pub(crate) fn to_wire(&self) -> Vec<v1::EngineTags> {
-        let tag = |(name, value): (&String, &String)| v1::Tag { name: name.clone(), value: value.clone() };
-        self.0.iter().map(|tags| v1::EngineTags { tags: tags.iter().map(tag).collect() }).collect()
+    /// Those of the engines in these slots.
+    pub(crate) fn to_wire(&self, slots: &[usize]) -> Vec<v1::EngineTags> {
+        let tag = |(name, value): (&str, &str)| v1::Tag { name: name.to_owned(), value: value.to_owned() };
+        slots.iter().map(|slot| v1::EngineTags { tags: self.of(*slot).map(tag).collect() }).collect()
     }
 }
 

@@ -62,6 +62,10 @@ pub enum Input {
     },
     /// The engine's worker is gone with all that was assigned to it; `running` is what it ran.
     WorkerLost { node: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk> },
+    /// A client has the engine started anew: whatever it held ends with its worker. What it is sent from now on is for the next one.
+    EngineRestarted { engine: EngineId, reason: Arc<str> },
+    /// A client has the engine leave, while its node may stay: whatever it held is done elsewhere, or ends.
+    EngineLeaving { engine: EngineId, reason: Arc<str> },
     /// Time passed: what [`poll_timeout`](crate::Scheduler::poll_timeout) asked for.
     Tick,
 }

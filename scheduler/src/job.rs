@@ -1,6 +1,7 @@
 //! A job, as the core keeps it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 
@@ -19,11 +20,13 @@ pub(crate) struct Span {
 }
 
 /// A worker or engine that was lost while it may have run a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) engine: EngineId,
     /// The offset of the element that it was at, if that is known.
     pub(crate) offset: Option<u32>,
+    /// What was said of it.
+    pub(crate) message: Arc<str>,
 }
 
 /// A job that has not ended.

@@ -42,6 +42,7 @@ mod slab;
 mod status;
 mod time;
 mod waits;
+mod wishes;
 
 pub use action::{Action, ChunkFailure, Outcome};
 #[doc(hidden)]

@@ -12,7 +12,7 @@
 //!                 reports   results, returns       ├─ held     what an engine has
 //!                 losses    workers and engines    ├─ classes  where it may go (place)
 //!                 waits     jobs after jobs        └─ recall   taking back what waits too long
-//!                                                     (load)
+//!                 wishes    restart, leave            (load)
 //! ```
 //!
 //! Each duty is a file of `impl Scheduler`; what they share is here. A duty changes what it must and
@@ -192,6 +192,8 @@ impl Scheduler {
             Input::NodePressure { node, on } => self.on_node_pressure(node, on),
             Input::NodeDraining { node } => self.on_node_draining(node),
             Input::NodeLost { node, reason } => self.on_node_lost(node, &reason),
+            Input::EngineRestarted { engine, reason } => self.on_engine_restarted(engine, &reason),
+            Input::EngineLeaving { engine, reason } => self.on_engine_leaving(engine, &reason),
             Input::Tick => {
                 self.on_tick();
                 Ok(())

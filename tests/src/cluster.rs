@@ -96,6 +96,12 @@ impl Cluster {
         self.start_node(&["--connection", &connection, "-n", &engines.to_string(), "--programs", &programs])
     }
 
+    /// As [`add_node`](Self::add_node), with these arguments.
+    #[track_caller]
+    pub fn start_node_with(&mut self, arguments: &[&str]) -> usize {
+        self.start_node(&[&["--profile", PROFILE], arguments].concat())
+    }
+
     #[track_caller]
     fn start_node(&mut self, arguments: &[&str]) -> usize {
         let logged = ["--log", "info,phalanx_engine::node=debug"];

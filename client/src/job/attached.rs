@@ -77,7 +77,7 @@ impl super::State {
         };
         self.coverage.insert(elements.clone());
         self.failed += elements.end - elements.start;
-        self.lost.push(Lost { elements: elements.collect(), error, signal: None });
+        self.lost.push(Lost { chunk: 0, elements: elements.collect(), error, signal: None });
     }
 }
 
@@ -88,7 +88,11 @@ mod tests {
     fn known(elements: u64, remaining: &[(u64, u64)]) -> v1::Attached {
         let remaining =
             remaining.iter().map(|(first, count)| v1::Span { first: *first, count: *count }).collect();
-        let plan = attached::Plan::Balanced(v1::BalancedPlan { chunksize: 2, remaining });
+        let plan = attached::Plan::Balanced(v1::BalancedPlan {
+            chunksize: 2,
+            remaining,
+            ..v1::BalancedPlan::default()
+        });
         v1::Attached {
             elements,
             label: "squares".into(),

@@ -195,8 +195,12 @@ impl JobHandle {
         }
     }
 
-    /// Ends it: queued chunks are dropped, running ones are given a moment and then ended with their worker.
-    /// Elements that are done keep their values.
+    /// Ends it, at once: queued chunks are dropped, and so are the elements that running chunks have not begun. A function that runs is
+    /// told, if it asks [`interrupted`](crate::interrupted); when it has not returned within the engine's grace time, its process is ended,
+    /// and with it the names that the engine kept: later calls that miss one say so. Elements that were done before keep their values;
+    /// nothing that comes afterwards counts.
+    ///
+    /// Engines that are threads ([`Client::in_process`](crate::Client::in_process)) cannot be ended: a function that does not ask runs on.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -206,8 +210,7 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn abort(&self) {
-        self.session.cancel(&self.job);
-        self.job.end(Ended::Failed(Error::Aborted));
+        self.session.abort(&self.job);
     }
 
     /// Time since it was submitted.

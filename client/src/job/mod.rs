@@ -1,6 +1,7 @@
 //! A job on the client's side: what was sent, what came back.
 
 mod attached;
+mod attempts;
 mod coverage;
 mod dependency;
 mod explain;
@@ -14,8 +15,9 @@ mod state;
 mod waiter;
 mod waiting;
 
+pub use attempts::{AttemptInfo, AttemptOutcome, Attempts};
 pub use dependency::Dependency;
-pub(crate) use dependency::{Waits, settled};
+pub(crate) use dependency::Waits;
 pub use explain::{HeldChunks, JobExplanation};
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};

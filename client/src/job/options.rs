@@ -6,7 +6,7 @@ use std::time::Duration;
 use phalanx_proto::limits::TAGS_MAX;
 use phalanx_proto::needs::Need;
 
-use super::dependency::Dependency;
+use super::dependency::{Dependency, Waits, settled};
 use crate::error::{Error, Result};
 
 /// How a job is to be run, whatever it runs.
@@ -28,6 +28,14 @@ pub(crate) struct JobOptions {
     pub(crate) after: Vec<Dependency>,
     /// Where it may go.
     pub(crate) place: JobPlace,
+}
+
+impl JobOptions {
+    /// What is left of what it waits for; or why it can never be run.
+    pub(crate) fn settled(&self) -> std::result::Result<Waits, &'static str> {
+        let targets = self.place.targets.as_ref().and_then(|targets| targets.as_deref().ok());
+        settled(&self.after, targets)
+    }
 }
 
 /// Where a load-balanced job may go: everywhere, unless something else is said.

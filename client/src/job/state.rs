@@ -12,6 +12,7 @@ use phalanx_proto::block::{block_index, block_range, chunk_count};
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
 
+use super::attempts::LostAttempt;
 use super::coverage::Coverage;
 use super::dependency::Fate;
 use super::options::JobOptions;
@@ -97,6 +98,8 @@ pub(crate) struct State {
     pub(crate) failed: u64,
     pub(crate) chunks_done: u64,
     pub(crate) attempts_lost: u64,
+    /// Of those the first, with their reasons.
+    pub(crate) lost_attempts: Vec<LostAttempt>,
     pub(crate) ended: Option<Ended>,
     pub(crate) received_ns: u64,
     /// How long an attached job took, when it had ended before.
@@ -118,6 +121,8 @@ pub(crate) struct Settled {
 /// A chunk without a report.
 #[derive(Debug, Clone)]
 pub(crate) struct Lost {
+    /// Its index.
+    pub(crate) chunk: u64,
     /// Its elements, but for those that an earlier attempt had settled.
     pub(crate) elements: Vec<u64>,
     pub(crate) error: RemoteError,
@@ -210,6 +215,10 @@ impl Job {
     /// Results. Returns false when they make no sense.
     pub(crate) fn on_report(&self, report: v1::Report) -> bool {
         let mut state = self.lock();
+        if state.ended.is_some() {
+            // Aborted, as a rule: what comes now does not count any more.
+            return true;
+        }
         let parts = state.parts.remove(&(report.first_chunk, report.attempt)).unwrap_or_default();
         if state.known.as_ref().is_some_and(|known| known.contains(&(report.first_chunk, report.attempt))) {
             return true;
@@ -229,6 +238,9 @@ impl Job {
     /// A chunk that will have no report.
     pub(crate) fn on_failed(&self, failed: v1::ChunkFailed) {
         let mut state = self.lock();
+        if state.ended.is_some() {
+            return;
+        }
         let error = RemoteError {
             element: failed.element_first,
             engine: Some(failed.engine),
@@ -253,16 +265,9 @@ impl Job {
         }
         state.show(error.clone());
         let signal = i32::try_from(failed.signal).ok().filter(|signal| *signal > 0);
-        state.lost.push(Lost { elements: missing, error, signal });
+        state.lost.push(Lost { chunk: failed.chunk, elements: missing, error, signal });
         state.received_ns = now_ns();
         self.announce(state);
-    }
-
-    /// An attempt was lost; its chunks go on elsewhere.
-    pub(crate) fn on_attempt_lost(&self, lost: &v1::AttemptLost) {
-        let mut state = self.lock();
-        state.attempts_lost += 1;
-        tracing::warn!(job = %self.id, engine = lost.engine, chunks = lost.chunks, "an attempt was lost: {}", lost.message);
     }
 
     /// The controller has ended it.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use phalanx_proto::v1;
 
-use super::connection::{Io, send_again};
+use super::connection::Io;
 use super::kept;
-use super::upload::Outgoing;
+use super::outgoing::Outgoing;
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
 
@@ -59,7 +59,7 @@ impl Io {
         if unknown && is_balanced && !job.is_attached && !job.is_over() {
             // The controller was restarted, or has never had all of it.
             job.follow_no_more();
-            return send_again(Arc::clone(job), outgoing);
+            return self.submit(Arc::clone(job), outgoing, true);
         }
         let error = if unknown && !job.is_attached {
             Error::ControllerLost("it was restarted, and a call on a direct view is not repeated".to_owned())

@@ -11,19 +11,18 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::control::Wishes;
 use super::drive::Drive;
 use super::kept::Kept;
-use super::upload::{self, Outgoing};
+use super::outgoing::{Outgoing, outgoing};
+use super::upload;
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
 use crate::program::this_program;
 
-/// Messages that wait for the connection; when it is full, uploads wait.
-const OUTGOING_MAX: usize = 32;
 /// Between two attempts to reach a controller that went away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
@@ -43,6 +42,7 @@ pub(super) struct Io {
     pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
     pub(super) kept: Arc<Kept>,
+    wishes: Wishes,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -57,6 +57,7 @@ impl Drop for Io {
         }
         self.jobs.clear();
         self.kept.end(&self.last_words);
+        self.wishes.fail(&self.last_words);
     }
 }
 
@@ -84,10 +85,15 @@ pub(super) fn spawn(
     Shared { jobs, engines, kept }: Shared,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines, kept, last_words: broken() };
+    let wishes = Wishes::default();
+    let io = Io { source, commands, jobs, engines, kept, wishes, last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
+}
+
+fn not_back() -> Error {
+    Error::ControllerLost("it is not back yet".to_owned())
 }
 
 /// Unless it ends in order, this is why.
@@ -125,6 +131,7 @@ impl Io {
                     self.engines.lost(&why);
                     self.kept.lost(&Error::ControllerLost(why.clone()));
                     self.end_direct(&why);
+                    self.wishes.fail(&Error::ControllerLost(why));
                 }
             }
             link = match self.reconnect().await {
@@ -133,8 +140,8 @@ impl Io {
             };
             for job in self.kept.aborting.all() {
                 // It may go on without us: only who follows it can end it.
-                let attach = upload::attach(job.key, job.id, job.spec.result_type);
-                send(&link.outgoing, [attach, upload::cancel(job.key)]);
+                link.outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
+                link.outgoing.cancel(job.key);
             }
             self.resubmit(&link.outgoing);
         }
@@ -180,15 +187,18 @@ impl Io {
                 Some(Command::Submit(job)) => {
                     job.take();
                     if matches!(job.spec.plan, JobPlan::Direct { .. }) {
-                        job.end(Ended::Failed(Error::ControllerLost("it is not back yet".to_owned())));
+                        job.end(Ended::Failed(not_back()));
                         self.jobs.remove(&job.key);
                     }
                 }
-                Some(Command::Cancel(job)) => drop(self.jobs.remove(&job)),
+                Some(Command::Cancel(job)) => drop(self.abort(job)),
                 Some(Command::Attach { key, .. }) => {
                     if let Some((_, waiting)) = self.kept.attaching.remove(&key) {
                         waiting.tell(Err(Error::ControllerLost("it is not back yet".to_owned())));
                     }
+                }
+                Some(Command::Control(wish)) => {
+                    wish.fail(Error::ControllerLost("it is not back yet".to_owned()))
                 }
                 // Who asked hears that there was no answer.
                 Some(Command::Ask(_)) => {}
@@ -215,9 +225,9 @@ impl Io {
         for job in jobs {
             if job.spec.options.kept {
                 job.follow();
-                send(outgoing, [upload::attach(job.key, job.id, job.spec.result_type)]);
+                outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
             } else {
-                send_again(job, outgoing);
+                self.submit(job, outgoing, true);
             }
         }
     }
@@ -233,16 +243,18 @@ impl Io {
                         if job.is_over() {
                             self.kept.aborting.remove(job.key);
                         } else {
-                            submit(job, &link.outgoing);
+                            self.submit(job, &link.outgoing, false);
                         }
                     }
                     Some(Command::Ask(ask)) => drop(tokio::spawn(ask(link.channel.clone()))),
                     Some(Command::Cancel(job)) => {
-                        self.jobs.remove(&job);
-                        send(&link.outgoing, [upload::cancel(job)]);
+                        if self.abort(job) && !link.outgoing.cancel(job) {
+                            self.kept.aborting.remove(job);
+                        }
                     }
+                    Some(Command::Control(wish)) => self.wishes.send(wish, &link.outgoing),
                     Some(Command::Attach { key, id, result_type }) => {
-                        send(&link.outgoing, [upload::attach(key, id, result_type)]);
+                        link.outgoing.send_ahead(upload::attach(key, id, result_type));
                     }
                 },
                 event = link.events.message() => match event {
@@ -259,7 +271,34 @@ impl Io {
         }
     }
 
-    fn on_event(&self, event: Kind, link: &Link) -> Result<(), Over> {
+    /// The job ends; whether it was under way. No part of it is sent after this.
+    fn abort(&self, key: u64) -> bool {
+        let Some((_, job)) = self.jobs.remove(&key) else { return false };
+        job.end(Ended::Failed(Error::Aborted));
+        true
+    }
+
+    /// The data of small jobs goes out at once, with them; that of others takes its time beside them.
+    pub(super) fn submit(&self, job: Arc<Job>, outgoing: &Outgoing, again: bool) {
+        let waits = match job.spec.options.settled() {
+            Ok(waits) => waits,
+            Err(why) => {
+                self.jobs.remove(&job.key);
+                let error = Error::Impossible(why.to_owned());
+                self.kept.refused(job.key, &error);
+                return job.end(Ended::Failed(error));
+            }
+        };
+        outgoing.send_ahead(upload::submission(&job, again, waits));
+        if let Some(messages) = upload::small(&job)
+            && outgoing.try_send(messages).is_ok()
+        {
+            return;
+        }
+        tokio::spawn(upload::data(job, outgoing.clone()));
+    }
+
+    fn on_event(&mut self, event: Kind, link: &Link) -> Result<(), Over> {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
             Kind::Part(part) => {
@@ -303,26 +342,11 @@ impl Io {
             Kind::Engines(change) => self.engines.change(change),
             Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(link.channel.clone()))),
             Kind::Goodbye(bye) => return Err(goodbye(bye)),
+            Kind::Controlled(done) => self.wishes.answer(done),
             Kind::Accepted(_) | Kind::Welcome(_) => {}
         }
         Ok(())
     }
-}
-
-/// Submits what is still missing of a job to a controller that does not know it.
-pub(super) fn send_again(job: Arc<Job>, outgoing: &Outgoing) {
-    tokio::spawn(upload::submit(job, outgoing.clone(), true));
-}
-
-/// Sends messages when there is room for them.
-fn send<const N: usize>(outgoing: &Outgoing, messages: [v1::ClientMessage; N]) {
-    let outgoing = outgoing.clone();
-    tokio::spawn(async move {
-        for message in messages {
-            // Without a connection there is nobody to tell.
-            let _ = outgoing.send(message).await;
-        }
-    });
 }
 
 /// One attempt. It can be given up at any point.
@@ -332,7 +356,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     let program = this_program().map_err(Over::Lost)?;
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-    let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+    let (outgoing, messages) = outgoing();
     let peer = v1::Peer {
         protocol: PROTOCOL_VERSION,
         version: VERSION.to_owned(),
@@ -341,8 +365,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
         pid: std::process::id(),
     };
     let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
-    outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
-    let messages = ReceiverStream::new(messages);
+    outgoing.send_ahead(hello);
     let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
     let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
     match phalanx_link::first_message(&mut events).await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
@@ -354,18 +377,6 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
         other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
     }
     Ok(Link { outgoing, events, channel: connected.channel })
-}
-
-/// Small jobs go out at once, in one piece; others take their time beside them. One that waits for others must not overtake them.
-fn submit(job: Arc<Job>, outgoing: &Outgoing) {
-    if job.spec.options.after.is_empty()
-        && let Some(messages) = upload::small(&job)
-        && let Ok(permits) = outgoing.try_reserve_many(messages.len())
-    {
-        permits.zip(messages).for_each(|(permit, message)| permit.send(message));
-        return;
-    }
-    tokio::spawn(upload::submit(job, outgoing.clone(), false));
 }
 
 fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {

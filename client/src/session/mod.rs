@@ -13,9 +13,11 @@
 mod aborting;
 mod attach;
 mod connection;
+mod control;
 mod drive;
 mod engines;
 mod kept;
+mod outgoing;
 mod standstill;
 mod upload;
 
@@ -42,6 +44,7 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
+use control::Wish;
 use drive::Drive;
 pub(crate) use drive::Waiting;
 use kept::Kept;
@@ -66,6 +69,9 @@ pub(crate) enum Command {
         id: JobId,
         result_type: &'static str,
     },
+    /// At most one for each thread, which waits for the answer.
+    Control(Wish),
+    /// At most one for each thread, which waits for the answer.
     Ask(Ask),
     Close,
 }
@@ -240,6 +246,7 @@ impl Session {
         job
     }
 
+    /// Tells the controller that a job is not wanted any more.
     pub(crate) fn cancel(&self, job: &Arc<Job>) {
         let kept = job.spec.options.kept;
         if kept {
@@ -311,6 +318,20 @@ impl Session {
                 std::thread::park();
             }
         })
+    }
+
+    /// Ends a job: nothing more of it is started, and what runs is interrupted.
+    pub(crate) fn abort(&self, job: &Arc<Job>) {
+        self.cancel(job);
+        job.end(Ended::Failed(Error::Aborted));
+    }
+
+    /// Ends all jobs that have not ended; how many.
+    pub(crate) fn abort_all(&self) -> usize {
+        // Ending one may wake somebody who asks for another: not while the map is held.
+        let jobs: Vec<_> = self.jobs.iter().map(|job| Arc::clone(&job)).collect();
+        let open = jobs.iter().filter(|job| !job.is_over());
+        open.map(|job| self.abort(job)).count()
     }
 
     pub(crate) fn engines(&self) -> &Engines {

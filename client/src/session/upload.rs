@@ -12,12 +12,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use crate::error::Error;
-use crate::job::{Ended, Job, JobPlace, JobPlan, Waits, settled};
+use super::outgoing::Outgoing;
+use crate::job::{Job, JobPlace, JobPlan, Waits};
 use crate::program::{IMAGE, this_program};
-
-/// The way out to the controller.
-pub(super) type Outgoing = mpsc::Sender<ClientMessage>;
 
 fn message(kind: Kind) -> ClientMessage {
     ClientMessage { kind: Some(kind) }
@@ -27,8 +24,8 @@ pub(super) fn hello(hello: v1::ClientHello) -> ClientMessage {
     message(Kind::Hello(hello))
 }
 
-pub(super) fn cancel(job: u64) -> ClientMessage {
-    message(Kind::Cancel(v1::Cancel { job }))
+pub(super) fn control(control: v1::Control) -> ClientMessage {
+    message(Kind::Control(control))
 }
 
 /// The job, under the number that this session has for it.
@@ -37,7 +34,7 @@ pub(super) fn attach(job: u64, id: JobId, result_type: &str) -> ClientMessage {
     message(Kind::Attach(v1::Attach { job, id, result_type: result_type.to_owned() }))
 }
 
-/// Everything a small job sends; larger ones are sent by [`submit`].
+/// All the data of a small job; larger ones are sent by [`data`].
 pub(super) fn small(job: &Job) -> Option<Vec<ClientMessage>> {
     let elements = &job.spec.elements;
     if job.spec.context.len() + elements.data.len() > PART_BYTES
@@ -45,7 +42,7 @@ pub(super) fn small(job: &Job) -> Option<Vec<ClientMessage>> {
     {
         return None;
     }
-    let mut messages = vec![submission(job, false, Waits::default())];
+    let mut messages = Vec::with_capacity(2);
     if !job.spec.context.is_empty() {
         messages
             .push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
@@ -56,19 +53,11 @@ pub(super) fn small(job: &Job) -> Option<Vec<ClientMessage>> {
     Some(messages)
 }
 
-/// Sends a job of any size. It ends early when the connection does.
-pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
-    let options = &job.spec.options;
-    let targets = options.place.targets.as_ref().and_then(|targets| targets.as_deref().ok());
-    let waits = match settled(&options.after, targets) {
-        Ok(waits) => waits,
-        Err(why) => return job.end(Ended::Failed(Error::Impossible(why.to_owned()))),
-    };
-    if outgoing.send(submission(&job, again, waits)).await.is_err() {
-        return;
-    }
+/// Sends the data of a job of any size. It ends early when the connection does, or the job: then the rest is not wanted.
+pub(super) async fn data(job: Arc<Job>, outgoing: Outgoing) {
+    let send = async |message| outgoing.send_if(message, || !job.is_over()).await == Ok(true);
     for data in parts(&job.spec.context) {
-        if outgoing.send(message(Kind::Context(v1::ContextPart { job: job.key, data }))).await.is_err() {
+        if !send(message(Kind::Context(v1::ContextPart { job: job.key, data }))).await {
             return;
         }
     }
@@ -80,12 +69,7 @@ pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
         if lens.is_none() && data.is_none() {
             return;
         }
-        let next = segment(&job, lens.unwrap_or_default(), data.unwrap_or_default());
-        if outgoing.send(next).await.is_err() {
-            return;
-        }
-        if job.lock().ended.is_some() {
-            // Aborted: the controller does not want the rest.
+        if !send(segment(&job, lens.unwrap_or_default(), data.unwrap_or_default())).await {
             return;
         }
     }
@@ -99,7 +83,8 @@ fn segment(job: &Job, lens: Bytes, data: Bytes) -> ClientMessage {
     message(Kind::Segment(v1::Segment { job: job.key, lens, data }))
 }
 
-fn submission(job: &Job, again: bool, waits: Waits) -> ClientMessage {
+/// That there is a job; `again`: one that a controller knew before. `waits` is what it waits for, and is not over.
+pub(super) fn submission(job: &Job, again: bool, waits: Waits) -> ClientMessage {
     let (spec, options) = (&job.spec, &job.spec.options);
     let plan = match &spec.plan {
         JobPlan::Balanced { chunksize } => {

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use crate::codec::CodecError;
-use crate::error::Error;
-use crate::job::{Ended, Job};
+use crate::job::Job;
 use crate::session::Session;
 
 /// A chunk that is under way.
@@ -100,8 +99,7 @@ impl Fleet {
         let chunks = std::mem::take(&mut *self.chunks.lock());
         for chunk in chunks {
             if let What::Job(job) = chunk.what {
-                self.session.cancel(&job);
-                job.end(Ended::Failed(Error::Aborted));
+                self.session.abort(&job);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::PoisonError;
 
-use phalanx_proto::frames::{Chunks, Failure};
+use phalanx_proto::frames::{Chunks, Failure, Frame};
 use phalanx_proto::limits::TEXT_BYTES_MAX;
 use phalanx_proto::v1::FailureKind;
 
@@ -86,6 +86,9 @@ impl<'a> Call<'a> {
                     self.fail(offset, fault);
                 }
                 self.result.lens.push((self.result.data.len() - before) as u32);
+                if self.shared.queue.is_interrupted() {
+                    return self.give_up(place);
+                }
             }
             now = now_ns();
             self.result.completed_ns = now;
@@ -105,6 +108,18 @@ impl<'a> Call<'a> {
             ranks => (first as u32, ranks),
         };
         set_here(Some(Here { engine: self.namespace.engine(), rank, size, attempt }));
+    }
+
+    /// The job was aborted: the chunk under way is handed back unfinished, and none follows.
+    #[cold]
+    fn give_up(&mut self, place: u32) {
+        self.result.clear();
+        let first = self.work.chunks.first + u64::from(place);
+        let returned = Frame::Returned(Chunks { first, count: 1, ..self.work.chunks });
+        let mut output = self.shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(e) = output.send(&returned) {
+            self.broken = Some(e);
+        }
     }
 
     #[inline]

@@ -13,6 +13,7 @@
 //! - [`entries`]: the functions there are: map, apply, push, pull …
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
+//! - [`interrupt`]: how a function learns that its job was aborted;
 //! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
 
 mod call;
@@ -24,6 +25,7 @@ mod executor;
 mod fault;
 mod here;
 mod input;
+mod interrupt;
 mod monitor;
 mod namespace;
 mod namespace_error;
@@ -45,6 +47,7 @@ pub(crate) use entries::{
 pub(crate) use entry::{BadEntry, code_at, offset_of_code, summon};
 pub(crate) use fault::{Fault, guard, install_hook};
 pub use here::{Here, here};
+pub use interrupt::interrupted;
 pub use namespace::Namespace;
 pub use namespace_error::NamespaceError;
 pub use reference::Reference;

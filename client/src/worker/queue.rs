@@ -2,8 +2,8 @@
 //! cancellations take them away from behind, even out of the run that is under way.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use phalanx_proto::frames::Chunks;
 
@@ -15,6 +15,8 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     /// Of the run under way: chunks claimed (high half) and chunks it may claim (low half).
     claim: AtomicU64,
+    /// The job of the run under way was aborted.
+    interrupted: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -34,6 +36,7 @@ impl Queue {
         let mut state = self.lock();
         let work = state.waiting.pop_front();
         state.current = work.as_ref().map(|w| w.chunks);
+        self.interrupted.store(false, Ordering::Relaxed);
         self.claim.store(work.as_ref().map_or(0, |w| u64::from(w.chunks.count)), Ordering::Release);
         work
     }
@@ -76,15 +79,34 @@ impl Queue {
         })
     }
 
-    /// Takes away all of a job that was not claimed.
+    /// Whether the job of the run under way was aborted.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// What says so.
+    pub(crate) fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    /// Takes away all of a job that was not claimed, and interrupts what was.
     pub(crate) fn cancel(&self, job: u64) -> Vec<Chunks> {
-        self.remove(|c| (c.job == job).then_some((c.first, end(c))))
+        // At once: the next run, which may be of this job too, must not begin in between.
+        let mut state = self.lock();
+        if state.current.is_some_and(|current| current.job == job) {
+            self.interrupted.store(true, Ordering::Relaxed);
+        }
+        self.remove_from(&mut state, |c| (c.job == job).then_some((c.first, end(c))))
     }
 
     /// `overlap` names the part of a run that is to go. Only a run's tail can go: what lies before
     /// it stays, what lies behind it goes too and is handed back as well.
     fn remove(&self, overlap: impl Fn(&Chunks) -> Option<(u64, u64)>) -> Vec<Chunks> {
-        let mut state = self.lock();
+        self.remove_from(&mut self.lock(), overlap)
+    }
+
+    fn remove_from(&self, state: &mut State, overlap: impl Fn(&Chunks) -> Option<(u64, u64)>) -> Vec<Chunks> {
         let mut removed = Vec::new();
         if let Some(current) = state.current
             && let Some((first, _)) = overlap(&current)
@@ -135,8 +157,6 @@ fn end(c: &Chunks) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
 
     use super::super::work::Job;
@@ -193,8 +213,12 @@ mod tests {
         [work(1, 0, 3), work(2, 0, 4), work(1, 3, 2)].into_iter().for_each(|w| queue.push(w));
         queue.begin();
         queue.claim();
+        assert_eq!(queue.cancel(3), []);
+        assert!(!queue.is_interrupted());
         assert_eq!(queue.cancel(1), [chunks(1, 1, 2), chunks(1, 3, 2)]);
+        assert!(queue.is_interrupted());
         assert_eq!(queue.begin().unwrap().chunks.job, 2);
+        assert!(!queue.is_interrupted(), "the next one was not aborted");
         assert!(queue.is_last());
     }
 

@@ -98,6 +98,7 @@ fn serve(mut socket: UnixStream, board: Board, is_process: bool) -> io::Result<(
     };
     let output = Output::new(socket.try_clone()?);
     let shared = Arc::new(Shared::new(board, output, Input::new(socket, decoder), is_process));
+    super::interrupt::watch(&shared.queue.interrupted(), is_process);
     shared.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain(&shared)?;
     executor::serve(&shared, namespace)
 }

@@ -34,11 +34,14 @@ impl Driver {
             Action::Failed { client, run, offset, engine, failure } => {
                 self.fail(client, run, offset, engine, &failure)
             }
-            Action::AttemptLost { client, run, engine, message } => {
-                self.attempt_lost(client, run, engine, &message)
+            Action::AttemptLost { client, run, engine, kind, signal, message } => {
+                let lost = LostAttempt { kind: failures::kind_of(kind), signal, message };
+                self.attempt_lost(client, run, engine, &lost);
             }
             Action::CancelOn { node, engine, job } => {
-                self.send_node(node, ToNode::Cancel(CancelOn { engine: engine.0, job: job.0 }));
+                if let Some(node) = self.nodes.get(&node) {
+                    node.send_urgently(ToNode::Cancel(CancelOn { engine: engine.0, job: job.0 }));
+                }
             }
             Action::Finished { client, job, outcome } => self.finished(client, job, outcome),
             Action::Registered { node, engines } => self.registered(node, engines),
@@ -151,13 +154,13 @@ impl Driver {
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
 
-    fn attempt_lost(&mut self, client: ClientId, run: Run, engine: EngineId, message: &str) {
-        let message = format!("{}: {message}", self.name(engine));
+    fn attempt_lost(&mut self, client: ClientId, run: Run, engine: EngineId, lost: &LostAttempt) {
+        let message = format!("{}: {}", self.name(engine), lost.message);
         self.note_unreported(&Unreported {
             run,
             engine,
             status: ChunkStatus::Lost,
-            kind: FailureKind::WorkerLost,
+            kind: lost.kind,
             message: &message,
             elements: (run.element_first, len(&run.elements())),
             partial: false,
@@ -171,6 +174,10 @@ impl Driver {
             attempt: run.attempt,
             message,
             chunks: run.count,
+            signal: lost.signal.unwrap_or_default(),
+            kind: lost.kind.into(),
+            element_first: run.element_first,
+            elements: len(&run.elements()),
         };
         if job.kept {
             let (id, lost) = (job.id, lost.clone());
@@ -230,6 +237,7 @@ impl Driver {
         tracing::warn!(node = %id, host = %node.peer.host, "a node was silent for too long and is given up");
         let text = "nothing was heard of this node for too long, so its chunks went to others; it must register anew";
         node.outbox().end(Some(goodbye(Refused::new(Refusal::Expired, text))));
+        self.settle_controls_of(id, "its node was silent for too long");
     }
 }
 
@@ -253,6 +261,13 @@ fn elements(run: &Run, offset: Option<u32>) -> Range<u64> {
         None => run.elements(),
         Some(offset) => run.element_first + u64::from(offset)..run.element_first + u64::from(offset) + 1,
     }
+}
+
+/// Why an attempt is lost.
+struct LostAttempt {
+    kind: FailureKind,
+    signal: Option<u32>,
+    message: Arc<str>,
 }
 
 /// Why a chunk has failed, as its client is told.

@@ -80,6 +80,7 @@ impl Driver {
             ClientSaid::Attach { job, id: wanted, result_type } => {
                 self.on_attach(id, job, wanted, &result_type)
             }
+            ClientSaid::Control(wanted) => self.on_control(id, wanted),
         }
     }
 

@@ -51,6 +51,7 @@ impl Driver {
         let Some(node) = self.nodes.remove(&id) else { return };
         tracing::info!(node = %id, host = %node.peer.host, %reason, "a node has left");
         node.outbox().end(None);
+        self.settle_controls_of(id, &reason);
         self.expect(Input::NodeLost { node: id, reason });
         self.settle();
     }
@@ -83,6 +84,9 @@ impl Driver {
             NodeSaid::Part(part) => self.on_part(id, part),
             NodeSaid::Returned(handback) => self.on_returned(id, *handback),
             NodeSaid::WorkerLost { engine, loss, running } => self.on_worker_lost(id, engine, loss, running),
+            NodeSaid::Controlled { ticket, engine, error } => {
+                self.on_controlled(id, ticket, engine, error);
+            }
             NodeSaid::Draining => {
                 if let Some(node) = self.nodes.get_mut(&id) {
                     node.draining = true;

@@ -53,6 +53,10 @@ impl Client {
         self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
     }
 
+    pub(super) fn send_urgently(&self, kind: ToClient) {
+        self.outbox.push_urgently(ClientEvent { kind: Some(kind) });
+    }
+
     pub(super) fn send_lazily(&self, kind: ToClient) -> Load {
         self.outbox.push_lazily(ClientEvent { kind: Some(kind) })
     }
@@ -103,6 +107,10 @@ impl Node {
 
     pub(super) fn send(&self, kind: ToNode) -> Load {
         self.push(NodeCommand { kind: Some(kind) }, 0)
+    }
+
+    pub(super) fn send_urgently(&self, kind: ToNode) {
+        self.outbox.push_urgently(NodeCommand { kind: Some(kind) });
     }
 
     pub(super) fn send_lazily(&self, kind: ToNode) -> Load {

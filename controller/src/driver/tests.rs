@@ -16,15 +16,15 @@ use crate::inbox::{Inbox, inbox};
 use crate::outbox::{Marks, OutboxStream, outbox};
 use crate::parse::{ClientSaid, Hello, NodeSaid, PeerInfo, ProgramInfo, Registration, Submission};
 
-const CLIENT: ClientId = ClientId(1);
-const NODE: NodeId = NodeId(2);
+pub(super) const CLIENT: ClientId = ClientId(1);
+pub(super) const NODE: NodeId = NodeId(2);
 const MARKS: Marks = Marks { high: 10_000, low: 2_000, max: 100_000 };
 
 /// A driver with a client and a node of one engine.
-struct Bench {
-    driver: Driver,
-    client: OutboxStream<ClientEvent>,
-    node: OutboxStream<NodeCommand>,
+pub(super) struct Bench {
+    pub(super) driver: Driver,
+    pub(super) client: OutboxStream<ClientEvent>,
+    pub(super) node: OutboxStream<NodeCommand>,
     _inbox: Inbox,
     _directory: TempDir,
 }
@@ -59,7 +59,7 @@ fn submission(elements: u64) -> Submission {
 }
 
 impl Bench {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let library = Arc::new(Library::new(Store::open(directory.path(), 1 << 20).unwrap()));
         let (inbox, events) = inbox();
@@ -76,12 +76,12 @@ impl Bench {
         Self { driver, client, node, _inbox: inbox, _directory: directory }
     }
 
-    fn client_says(&mut self, said: ClientSaid) {
+    pub(super) fn client_says(&mut self, said: ClientSaid) {
         self.driver.on_event(Event::FromClient { client: CLIENT, said });
     }
 
     /// Submits a job with all its elements.
-    fn submit(&mut self, elements: u64) {
+    pub(super) fn submit(&mut self, elements: u64) {
         let wanted = submission(elements);
         self.client_says(ClientSaid::Submit(Box::new(wanted)));
         let data = Bytes::from(vec![0; 8 * elements as usize]);
@@ -118,7 +118,7 @@ impl Bench {
 }
 
 /// All that waits in an outbox.
-fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
+pub(super) fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
     let mut found = Vec::new();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     while let std::task::Poll::Ready(Some(message)) = std::pin::Pin::new(&mut *stream).poll_next(&mut context)

@@ -12,6 +12,7 @@ use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, PurgeRequest, S
 use phalanx_scheduler::place::{Need, Place};
 use phalanx_scheduler::{Chunking, Plan};
 
+use super::control::{Control, parse_control};
 use super::{PeerInfo, ProgramInfo, Refused, demand};
 
 /// Longest name of a function: `type_name` of a closure deep in generics is long.
@@ -38,6 +39,7 @@ pub(crate) enum ClientSaid {
     Segment { job: u64, lens: Bytes, data: Bytes },
     Cancel { job: u64 },
     Attach { job: u64, id: JobId, result_type: String },
+    Control(Control),
 }
 
 /// Whose results are to be dropped.
@@ -109,6 +111,7 @@ pub(crate) fn parse_client(message: ClientMessage) -> Result<ClientSaid, Refused
             id: job_id(&attach.id)?,
             result_type: clip(&attach.result_type, TYPE_BYTES_MAX),
         }),
+        Some(Kind::Control(control)) => Ok(ClientSaid::Control(parse_control(control)?)),
         Some(Kind::Hello(_)) => Err(Refused::malformed("a second greeting")),
         None => Err(Refused::malformed("an empty message of a client")),
     }

@@ -32,6 +32,7 @@ pub(crate) enum NodeSaid {
     Returned(Box<Handback>),
     WorkerLost { engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     Draining,
+    Controlled { ticket: u64, engine: EngineId, error: Option<String> },
 }
 
 /// Chunks that a node hands back unstarted.
@@ -79,6 +80,10 @@ pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
         Some(Kind::Returned(returned)) => parse_returned(&returned),
         Some(Kind::WorkerLost(lost)) => Ok(parse_worker_lost(lost)),
         Some(Kind::Draining(_)) => Ok(NodeSaid::Draining),
+        Some(Kind::Controlled(done)) => {
+            let error = (!done.error.is_empty()).then(|| clip(&done.error, TEXT_BYTES_MAX));
+            Ok(NodeSaid::Controlled { ticket: done.ticket, engine: EngineId(done.engine), error })
+        }
         Some(Kind::Register(_)) => Err(Refused::malformed("a second registration")),
         None => Err(Refused::malformed("an empty message of a node")),
     }

@@ -207,3 +207,22 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn a_wish_is_for_something_that_there_is() {
+    use phalanx_proto::v1::{Control as Wire, Restart, Shutdown, Signal, control};
+    let wished = |wish| {
+        let control = Wire { number: 3, engines: vec![2, 1, 2], wish };
+        parse_client(ClientMessage { kind: Some(client_message::Kind::Control(control)) })
+    };
+    let ClientSaid::Control(wanted) = wished(Some(control::Wish::Restart(Restart {}))).unwrap() else {
+        panic!("it is a wish")
+    };
+    let engines = wanted.engines.iter().map(|engine| engine.0).collect::<Vec<_>>();
+    assert_eq!((wanted.number, engines, wanted.wish), (3, vec![1, 2], Wish::Restart));
+    assert!(wished(Some(control::Wish::Shutdown(Shutdown { all: true, controller: true }))).is_ok());
+    for (signal, good) in [(0, false), (1, true), (64, true), (65, false)] {
+        assert_eq!(wished(Some(control::Wish::Signal(Signal { signal }))).is_ok(), good);
+    }
+    assert_eq!(wished(None).unwrap_err().code, Refusal::Malformed);
+}

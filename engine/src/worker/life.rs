@@ -1,5 +1,6 @@
 //! One worker's life: get the program, start it, greet it, pass frames both ways, and say how it ended.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Child;
 use tokio::sync::{Notify, mpsc};
 
 use super::handle::{Ended, Gone, Predecessor, WorkerContext};
@@ -27,6 +29,13 @@ use crate::program::Origin;
 /// A worker whose only job has ended is given this long at most to leave by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Frames for a worker.
+pub(super) struct Inbox {
+    pub(super) frames: mpsc::Receiver<Frame>,
+    /// Small ones that overtake the others.
+    pub(super) urgent: mpsc::Receiver<Frame>,
+}
+
 /// A worker, from its order to its end.
 pub(super) struct Life {
     pub(super) ctx: WorkerContext,
@@ -40,16 +49,17 @@ pub(super) struct Life {
     pub(super) open: Arc<AtomicU64>,
     pub(super) board: Arc<OnceLock<Board>>,
     pub(super) kill: Arc<Notify>,
+    pub(super) process: Arc<OnceLock<OwnedFd>>,
     pub(super) run_limits: Arc<RunLimits>,
 }
 
 impl Life {
-    pub(super) async fn live(self, inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+    pub(super) async fn live(self, inbox: Inbox, after: Option<Gone>) -> Ended {
         let ended = self.live_until_the_end(inbox, after).await;
         Ended { owes: self.open.load(Ordering::Acquire) > 0, ..ended }
     }
 
-    async fn live_until_the_end(&self, mut inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+    async fn live_until_the_end(&self, mut inbox: Inbox, after: Option<Gone>) -> Ended {
         let begin = async {
             if let Some(gone) = after {
                 // An error is what is waited for: the other side was dropped.
@@ -68,7 +78,7 @@ impl Life {
         let outcome = self.greet_and_serve(socket, &mut process, &mut inbox).await;
         let running = self.board.get().and_then(Board::running);
         match outcome {
-            Ok(Served::Closed) if self.is_own && inbox.is_closed() => {
+            Ok(Served::Closed) if self.is_own && inbox.frames.is_closed() => {
                 process.finish().await;
                 Ended { running, ..ended(WorkerLossKind::Stopped, "its job has ended") }
             }
@@ -79,8 +89,11 @@ impl Life {
             }
             Ok(Served::Killed) => {
                 process.kill().await;
-                let stopped = ended(WorkerLossKind::Stopped, "it was stopped, for its job was cancelled");
-                Ended { running, ..stopped }
+                let grace = self.ctx.config.cancel_grace;
+                let message = format!(
+                    "it was ended, for what it ran was aborted and did not stop within the {grace:?} that it was given"
+                );
+                Ended { running, ..ended(WorkerLossKind::Stopped, message) }
             }
             Ok(Served::Overran(running, limit)) => {
                 process.kill().await;
@@ -106,6 +119,7 @@ impl Life {
                 let child = spawn::spawn(&path, name, self.engine, tags, &theirs, &board)
                     .await
                     .map_err(|e| spawn::explain(&path, name, &e))?;
+                self.note_process(&child);
                 Process::child(child, self.engine, self.ctx.config.output)
             }
             Workers::Threads(launcher) => {
@@ -127,6 +141,15 @@ impl Life {
         Ok((socket, process))
     }
 
+    /// For signals: unlike its number, a descriptor never means another process.
+    fn note_process(&self, child: &Child) {
+        let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let opened = pid.map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
+        if let Some(Ok(process)) = opened {
+            let _ = self.process.set(process);
+        }
+    }
+
     fn shown_as(&self) -> &str {
         Path::new(&self.origin.program.path).file_name().and_then(|n| n.to_str()).unwrap_or("program")
     }
@@ -135,7 +158,7 @@ impl Life {
         &self,
         socket: UnixStream,
         process: &mut Process,
-        inbox: &mut mpsc::Receiver<Frame>,
+        inbox: &mut Inbox,
     ) -> Result<Served, Fault> {
         let (mut from, mut to) = socket.into_split();
         let mut decoder = FrameDecoder::default();
@@ -149,13 +172,15 @@ impl Life {
             predecessor: self.predecessor.message.clone(),
             signal: self.predecessor.signal.unwrap_or_default(),
         });
-        if write_frames(&mut to, &mut vec![welcome]).await.is_err() {
+        if write_frames(&mut to, &mut vec![welcome], &mut inbox.urgent).await.is_err() {
             return Ok(Served::Closed);
         }
         tokio::select! {
+            // First: who kills it drops it too, and it would be given time to end by itself.
+            biased;
+            () = self.kill.notified() => Ok(Served::Killed),
             served = self.pass_to_controller(from, decoder) => served,
             served = self.pass_to_worker(to, inbox) => Ok(served),
-            () = self.kill.notified() => Ok(Served::Killed),
             (running, limit) = self.run_limits.overrun(&self.board) => Ok(Served::Overran(running, limit)),
         }
     }
@@ -256,10 +281,15 @@ impl Life {
     }
 
     /// Sends what comes until nothing can come any more.
-    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut mpsc::Receiver<Frame>) -> Served {
+    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut Inbox) -> Served {
         let mut frames = Vec::with_capacity(64);
-        while inbox.recv_many(&mut frames, 64).await > 0 {
-            if write_frames(&mut to, &mut frames).await.is_err() {
+        loop {
+            tokio::select! {
+                biased;
+                Some(frame) = inbox.urgent.recv() => frames.push(frame),
+                received = inbox.frames.recv_many(&mut frames, 64) => if received == 0 { break },
+            }
+            if write_frames(&mut to, &mut frames, &mut inbox.urgent).await.is_err() {
                 // The reading side sees the end too, after everything the worker still said.
                 return std::future::pending().await;
             }
@@ -303,10 +333,17 @@ fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
     Ended { kind, message: message.into(), running: None, signal: None, owes: true }
 }
 
-/// Small frames go out together; large payloads go out as they lie.
-async fn write_frames(to: &mut OwnedWriteHalf, frames: &mut Vec<Frame>) -> std::io::Result<()> {
+/// Small frames go out together; large payloads go out as they lie, and what has become urgent meanwhile before the next one.
+async fn write_frames(
+    to: &mut OwnedWriteHalf,
+    frames: &mut Vec<Frame>,
+    urgent: &mut mpsc::Receiver<Frame>,
+) -> std::io::Result<()> {
     let mut buffer = BytesMut::new();
     for frame in frames.drain(..) {
+        while let Ok(urgent) = urgent.try_recv() {
+            urgent.encode(&mut buffer);
+        }
         let data = frame.encode_head(&mut buffer);
         if data.len() < 16 << 10 {
             buffer.extend_from_slice(&data);
@@ -318,3 +355,7 @@ async fn write_frames(to: &mut OwnedWriteHalf, frames: &mut Vec<Frame>) -> std::
     }
     to.write_all(&buffer).await
 }
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

@@ -106,5 +106,7 @@ pub(super) fn is_loss(cause: &Input) -> bool {
             | Input::Tick
             | Input::NodeDraining { .. }
             | Input::Returned { .. }
+            | Input::EngineRestarted { .. }
+            | Input::EngineLeaving { .. }
     )
 }

@@ -89,6 +89,9 @@ impl Model {
             | Input::NodeLost { node, .. }
             | Input::NodePressure { node, .. }
             | Input::NodeDraining { node } => Some(self.nodes.contains_key(node)),
+            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => {
+                Some(self.engines.contains_key(engine))
+            }
             Input::Cancel { client, job } => {
                 let own = self.jobs.get(job).is_some_and(|j| j.ended.is_none() && j.client == *client);
                 let left = self.jobs.get(job).is_some_and(|j| j.spec.kept);
@@ -147,11 +150,25 @@ impl Model {
                     let barred: Vec<_> = programs.map(|program| (program, *node)).collect();
                     self.barred.extend(barred);
                 }
-                self.live.retain(|_, live| live.engine != *engine || !live.cancelled);
-                let on_it = self.live.iter().filter(|(_, live)| live.engine == *engine);
-                self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
+                self.lose(*engine);
             }
+            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => self.lose(*engine),
+            Input::NodeLost { node, .. } => self.forget_empty(*node),
             _ => {}
+        }
+    }
+
+    /// All that an engine holds must go on elsewhere, or end.
+    fn lose(&mut self, engine: EngineId) {
+        self.live.retain(|_, live| live.engine != engine || !live.cancelled);
+        let on_it = self.live.iter().filter(|(_, live)| live.engine == engine);
+        self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
+    }
+
+    /// The others are forgotten with their engines.
+    fn forget_empty(&mut self, node: NodeId) {
+        if !self.engines.values().any(|n| *n == node) {
+            self.nodes.remove(&node);
         }
     }
 
@@ -206,8 +223,11 @@ impl Model {
             }
             Action::Finished { client, job, outcome } => self.finished(cause, *client, *job, *outcome),
             Action::Drained { node } => self.drained(*node),
-            Action::Expired { node } => ensure(matches!(cause, Input::Tick), || format!("{node} expired")),
-            Action::EngineGone { engine, .. } => self.gone(*engine),
+            Action::Expired { node } => {
+                self.forget_empty(*node);
+                ensure(matches!(cause, Input::Tick), || format!("{node} expired"))
+            }
+            Action::EngineGone { engine, .. } => self.gone(cause, *engine),
         }
     }
 
@@ -364,11 +384,17 @@ impl Model {
         ensure(!left, || format!("node {id} drained, and holds chunks"))
     }
 
-    fn gone(&mut self, engine: EngineId) -> Result<(), Broken> {
+    fn gone(&mut self, cause: &Input, engine: EngineId) -> Result<(), Broken> {
         let node = self.engines.remove(&engine).ok_or("no such engine is gone")?;
         self.forget_tags(engine);
-        if !self.engines.values().any(|n| *n == node) {
-            self.nodes.remove(&node);
+        let is_last = !self.engines.values().any(|n| *n == node);
+        match cause {
+            Input::EngineLeaving { .. } if is_last => {
+                let node = self.node(node);
+                (node.draining, node.drained) = (true, true);
+            }
+            Input::EngineLeaving { .. } => {}
+            _ => self.forget_empty(node),
         }
         self.live.retain(|_, live| live.engine != engine || !live.cancelled);
         Ok(())

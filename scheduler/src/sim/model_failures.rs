@@ -57,6 +57,7 @@ impl Model {
                 ChunkFailure::WorkerLost { .. } => {
                     direct && chunk.held_by == [engine] && matches!(cause, Input::WorkerLost { .. })
                         || direct && chunk.held_by.last() == Some(&engine)
+                        || direct && matches!(cause, Input::EngineRestarted { .. })
                 }
                 ChunkFailure::CannotStart { .. } => direct || !able,
                 ChunkFailure::Overran { .. } => {

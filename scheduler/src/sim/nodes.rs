@@ -1,5 +1,6 @@
 //! What nodes do: join, run chunks, hand them back, die.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,16 @@ impl World {
     pub(super) fn join(&mut self, engines: u32, wanted: Vec<EngineId>) -> Result<(), Broken> {
         let id = NodeId(self.name());
         let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3));
-        let node =
-            SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
+        let node = SimNode {
+            workers: Vec::new(),
+            stopped: None,
+            up: self.now,
+            down: self.now,
+            urgent: self.now,
+            unable,
+            cancelled: BTreeSet::new(),
+            cut: false,
+        };
         self.nodes.insert(id, node);
         self.after(BEAT_NS, Event::Beat(id));
         let tags = (0..engines).map(|_| self.any_tags()).collect();
@@ -60,7 +69,11 @@ impl World {
     pub(super) fn obey(&mut self, node: NodeId, command: Command) {
         match command {
             Command::Assign { engine, task, epoch } => {
+                let is_cancelled = self.nodes[&node].cancelled.contains(&task.run.job);
                 let Some(worker) = self.worker(node, engine).filter(|w| w.epoch == epoch) else { return };
+                if is_cancelled {
+                    return self.hand_back(node, engine, &[task.run]);
+                }
                 worker.queue.push_back(task);
                 self.go_on(node, engine);
             }
@@ -69,7 +82,23 @@ impl World {
                 let runs = worker.recall(job, first, count, attempt);
                 self.hand_back(node, engine, &runs);
             }
+            Command::Restart { engine } => {
+                if let Some(worker) = self.worker(node, engine) {
+                    worker.die();
+                }
+            }
+            Command::Leave { engine } => {
+                let Some(site) = self.nodes.get_mut(&node) else { return };
+                site.workers.retain(|worker| worker.engine != engine);
+                if site.workers.is_empty() {
+                    self.nodes.remove(&node);
+                    self.after(GRACE_NS, Event::SessionEnds(node));
+                }
+            }
             Command::Cancel { engine, job } => {
+                if let Some(site) = self.nodes.get_mut(&node) {
+                    site.cancelled.insert(job);
+                }
                 let Some(worker) = self.worker(node, engine) else { return };
                 let runs = worker.cancel(job);
                 let generation = worker.generation;

@@ -1,4 +1,4 @@
-//! A connection that breaks down, and what is said again when it is back.
+//! Connections that break down, and what is said again when they are back.
 
 use super::*;
 use crate::job::JobSpec;
@@ -48,13 +48,14 @@ async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
         jobs,
         engines: Arc::default(),
         kept: Arc::default(),
+        wishes: Wishes::default(),
         last_words: broken(),
     };
-    let (outgoing, mut sent) = mpsc::channel(8);
+    let (outgoing, mut sent) = outgoing();
     io.resubmit(&outgoing);
     drop(outgoing);
     let mut submitted = Vec::new();
-    while let Some(message) = sent.recv().await {
+    while let Some(message) = tokio_stream::StreamExt::next(&mut sent).await {
         if let Some(v1::client_message::Kind::Submit(submit)) = message.kind {
             submitted.push(submit.job);
         }
