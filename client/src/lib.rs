@@ -30,6 +30,8 @@
 //! - [`comm`] lets the engines talk to each other, with MPI's names.
 //! - [`simulation`] puts together what was computed in overlapping pieces.
 //! - [`mapper`] maps one function over lists, cycle after cycle, on workers that stay or on a process per task.
+//! - What functions print, and their `tracing` events, come back with the results, and while they run:
+//!   [`stdout`](JobHandle::stdout), [`stderr`](JobHandle::stderr), [`follow_output`](JobHandle::follow_output).
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
@@ -52,7 +54,7 @@ mod worker;
 
 pub use client::Client;
 pub use error::{Error, RemoteError, RemoteErrorKind, RemoteErrors, Result};
-pub use job::{ChunkInfo, JobHandle, Progress};
+pub use job::{ChunkInfo, ChunkOutput, FollowFailures, FollowOutput, JobHandle, Progress, StdStream};
 use phalanx_codec as codec;
 pub use phalanx_codec::{CodecError, Number, Value};
 pub use result::{AsCompleted, AsyncMapResult, AsyncResult, InOrder};
@@ -69,6 +71,9 @@ pub use worker::{Apply, Namespace, NamespaceError};
 
 /// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
 /// In the user's own process it does nothing.
+///
+/// In a worker it sees to it that `tracing` events are written to standard error, and so come back with what else the functions print
+/// ([`JobHandle::stderr`]): those that `RUST_LOG` on the engines lets through, else all from `info` on.
 ///
 /// ```no_run
 /// fn main() -> phalanx::Result<()> {

@@ -11,7 +11,7 @@
 //! not to scheduling is kept here: its bytes, its client's number for it, which nodes know it.
 //!
 //! - `clients`, `nodes`: what each side's events mean;
-//! - `actions`, `assign`: what each action sends;
+//! - `actions`, `assign`: what each action sends; `output`: what user code prints;
 //! - `roster`, `job`: who is there, what is to be done;
 //! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
@@ -22,6 +22,7 @@ mod clock;
 mod failures;
 mod job;
 mod nodes;
+mod output;
 mod roster;
 mod status;
 

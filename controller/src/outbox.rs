@@ -137,6 +137,11 @@ impl<M> Outbox<M> {
         load
     }
 
+    /// Whether more waits than the peer is to be sent for the time being.
+    pub(crate) fn is_pressed(&self) -> bool {
+        lock(&self.0.state).pressed
+    }
+
     /// Adds a message that may wait for the next one, or for a [`nudge`](Self::nudge): waking a peer
     /// for an acknowledgement would only slow down what it waits for.
     pub(crate) fn push_lazily(&self, message: M) -> Load {

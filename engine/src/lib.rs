@@ -25,4 +25,4 @@ mod worker;
 pub use board::{Board, Running};
 pub use config::{Connection, NodeConfig, OutputTo, Workers};
 pub use node::{Node, NodeError};
-pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_SOCKET_FD};
+pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_OUTPUT_FDS, WORKER_SOCKET_FD};

@@ -14,6 +14,7 @@ use phalanx_proto::v1;
 
 use super::coverage::Coverage;
 use super::options::JobOptions;
+use super::output::JobOutput;
 use super::run::RunResult;
 use crate::codec::Elements;
 use crate::error::{Error, RemoteError, RemoteErrorKind};
@@ -55,6 +56,8 @@ pub(crate) struct Job {
     pub(crate) submitted_ns: u64,
     pub(crate) submitted: Instant,
     state: Mutex<State>,
+    /// What its functions print.
+    pub(crate) output: JobOutput,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
     /// The connection knows it; until then its command is on the way there.
@@ -121,6 +124,7 @@ impl Job {
             submitted_ns: now_ns(),
             submitted: Instant::now(),
             state: Mutex::default(),
+            output: JobOutput::default(),
             is_over: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             arrived: Condvar::new(),
@@ -178,6 +182,11 @@ impl Job {
     /// A part of a large result.
     pub(crate) fn on_part(&self, part: v1::ReportPart) {
         self.lock().parts.entry((part.chunk, part.attempt)).or_default().push(part.data);
+    }
+
+    /// What one of its chunks has printed.
+    pub(crate) fn on_output(&self, output: v1::Output) {
+        self.output.add(output, self.elements());
     }
 
     /// Results. Returns false when they make no sense.
@@ -261,6 +270,7 @@ impl Job {
         }
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
+        self.output.end();
         self.arrived.notify_all();
         self.ended.notify_all();
         wakers.into_iter().for_each(Waker::wake);

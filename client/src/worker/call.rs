@@ -2,7 +2,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::PoisonError;
 
 use phalanx_proto::frames::Failure;
 use phalanx_proto::limits::TEXT_BYTES_MAX;
@@ -12,6 +11,7 @@ use super::clock::now_ns;
 use super::fault::{Fault, guard};
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
 use super::shared::Shared;
 use super::work::Work;
 use crate::codec::Slots;
@@ -76,12 +76,25 @@ impl<'a> Call<'a> {
             }
             now = now_ns();
             self.result.completed_ns = now;
-            let mut output = self.shared.output.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(e) = output.add(self.work, place, self.result) {
+            if let Err(e) = self.hand_in(place) {
                 self.broken = Some(e);
                 return;
             }
         }
+    }
+
+    /// Hands in the results of a chunk, and before them what it printed.
+    #[inline]
+    fn hand_in(&mut self, place: u32) -> io::Result<()> {
+        let mut output = self.shared.lock_output();
+        if output.wants_look(self.work, place, self.result) {
+            // What is half a line may still be in the buffer. It is not waited for with the lock: somebody must read what others write.
+            drop(output);
+            say_rest();
+            output = self.shared.lock_output();
+            output.look_at_end(Some(self.work.chunks.first + u64::from(place)))?;
+        }
+        output.add(self.work, place, self.result)
     }
 
     #[inline]

@@ -12,6 +12,7 @@ use super::input::Pumped;
 use super::monitor;
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
 use super::shared::Shared;
 use super::work::Work;
 
@@ -36,8 +37,12 @@ fn work_loop(
             shared.beat(monitor);
             let done = run(shared, &work, namespace, result);
             if shared.queue.is_last() {
+                if shared.is_process {
+                    say_rest();
+                }
+                let mut output = shared.lock_output();
                 shared.board.idle();
-                shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
+                output.finish()?;
             }
             shared.beat(monitor);
             done?;
@@ -53,7 +58,7 @@ fn work_loop(
 }
 
 fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut ChunkResult) -> io::Result<()> {
-    shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
+    begin(shared, work)?;
     let mut call = Call::new(work, namespace, shared, result);
     match &work.job.entry {
         Ok(entry) => entry(&mut call),
@@ -67,4 +72,19 @@ fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut Chu
         Some(e) => Err(e),
         None => Ok(()),
     }
+}
+
+/// Notes what runs now, for the daemon and for what is printed.
+fn begin(shared: &Shared, work: &Work) -> io::Result<()> {
+    if shared.is_process {
+        // Half a line of the run before is that run's.
+        say_rest();
+    }
+    let mut output = shared.lock_output();
+    output.begin(work)?;
+    // A death in between is nobody's fault.
+    shared.board.idle();
+    shared.board.set_run(work.chunks.first, work.element_first, work.chunk_len);
+    shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
+    Ok(())
 }

@@ -13,7 +13,8 @@
 //! - [`entries`]: the functions there are: map, apply, push, pull …
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
-//! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
+//! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy;
+//! - [`printed`], [`print_thread`]: what user code prints, and how it is told whose it is.
 
 mod call;
 mod clock;
@@ -21,10 +22,14 @@ mod entries;
 mod entry;
 mod executor;
 mod fault;
+mod held_text;
 mod input;
 mod monitor;
 mod namespace;
 mod output;
+mod pace;
+mod print_thread;
+mod printed;
 mod queue;
 mod segments;
 mod shared;

@@ -145,6 +145,7 @@ impl Driver {
     }
 
     fn finished(&mut self, client: ClientId, key: JobKey, outcome: Outcome) {
+        self.say_unsaid(key);
         let Some(job) = self.jobs.remove(&key) else { return };
         self.payload_bytes -= job.bytes;
         for id in job.opened {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use phalanx_proto::ids::{ClientId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::node_command::Kind;
-use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
+use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Output, Program};
 use phalanx_scheduler::{JobSpec, Plan};
 
 use crate::parse::Submission;
@@ -40,6 +40,8 @@ pub(super) struct Job {
     pub(super) refused: bool,
     /// Bytes that count against the payload limit.
     pub(super) bytes: u64,
+    /// Output that was dropped because the client does not keep up, of its standard output and error, and of which chunks.
+    pub(super) unsaid: [Option<Output>; 2],
 }
 
 /// What a node must know of a job's client.
@@ -77,6 +79,7 @@ impl Job {
             only: HashMap::new(),
             refused: false,
             bytes: 0,
+            unsaid: [None, None],
         };
         let spec = JobSpec {
             retries: wanted.retries,

@@ -77,6 +77,7 @@ impl Driver {
         match said {
             NodeSaid::Report(report) => self.on_report(id, report),
             NodeSaid::Part(part) => self.on_part(id, part),
+            NodeSaid::Output(output) => self.on_output(id, output),
             NodeSaid::Returned { engine, job, first, count, attempt } => {
                 self.on_claim(id, Input::Returned { node: id, engine, job, first, count, attempt });
             }
