@@ -17,7 +17,8 @@ use crate::error::RemoteError;
 ///
 /// What threads and child processes of a function print belongs to the chunk that runs at that time; between calls it belongs to no job, and
 /// goes to the engine daemon's log. Words that wait in a buffer of the program when it is killed are lost; Rust's standard output
-/// keeps at most an unfinished line.
+/// keeps at most an unfinished line, which is sent on at the end of the chunk: a function must not leave a thread behind that holds the
+/// lock of [`std::io::stdout`] for good.
 impl JobHandle {
     /// What was written to standard output so far, by chunk; readable while the job runs.
     ///
@@ -105,8 +106,8 @@ impl JobHandle {
         self.job.output.dropped()
     }
 
-    /// Shows all that was printed so far: what went to standard output on this program's, the rest on its standard error, each line
-    /// marked with its engine.
+    /// Shows all that was printed so far, chunk after chunk: what went to standard output on this program's, then the rest on its standard
+    /// error, each line marked with its engine.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -116,13 +117,9 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn display_outputs(&self) {
-        for output in self.outputs() {
-            // Who does not look at it does not miss it.
-            let _ = match output.stream {
-                StdStream::Stdout => writeln!(stdout(), "{output}"),
-                StdStream::Stderr => writeln!(stderr(), "{output}"),
-            };
-        }
+        // Who does not look at it does not miss it.
+        self.stdout().iter().for_each(|output| drop(writeln!(stdout(), "{output}")));
+        self.stderr().iter().for_each(|output| drop(writeln!(stderr(), "{output}")));
     }
 
     /// Follows what is printed, from the beginning, as it comes: an iterator that waits for the next piece and ends with the job. A piece is

@@ -213,3 +213,7 @@ impl Printed {
 
 /// Where frames go.
 pub(crate) type Send<'a> = &'a mut dyn FnMut(&Frame) -> io::Result<()>;
+
+#[cfg(test)]
+#[path = "printed_tests.rs"]
+mod tests;

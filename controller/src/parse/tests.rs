@@ -1,6 +1,7 @@
 use bytes::Bytes;
+use phalanx_proto::limits::OUTPUT_BYTES_MAX;
 use phalanx_proto::v1::{
-    BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Peer, Program,
+    BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Output, Peer, Program,
     Refusal, Register, Report, Segment, Span, Submit, client_message, node_message, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
@@ -186,4 +187,21 @@ proptest! {
             ..Report::default()
         });
     }
+}
+
+#[test]
+fn output_names_its_chunks_and_is_bounded() {
+    let said = |output: Output| {
+        parse_node(NodeMessage { kind: Some(node_message::Kind::Output(output)) })
+            .map_err(|refused| refused.code)
+    };
+    let good = Output { chunk_count: 1, data: vec![0; OUTPUT_BYTES_MAX].into(), ..Output::default() };
+    assert!(said(good.clone()).is_ok());
+    let bad = [
+        Output { chunk_count: 0, ..good.clone() },
+        Output { chunk_count: u32::MAX, ..good.clone() },
+        Output { first_chunk: u64::MAX, ..good.clone() },
+        Output { data: vec![0; OUTPUT_BYTES_MAX + 1].into(), ..good },
+    ];
+    bad.into_iter().for_each(|output| assert_eq!(said(output).err(), Some(Refusal::Malformed)));
 }
