@@ -131,8 +131,8 @@ impl Printed {
             return Ok(());
         }
         self.pace.refill(now_ns());
-        for index in 0..2 {
-            if readable[index] {
+        for (index, is_readable) in readable.into_iter().enumerate() {
+            if is_readable {
                 self.read(index, send)?;
             }
             if self.streams[index].held.has_tail() && self.pace.allowed() >= TAIL_BYTES_MAX {
