@@ -16,6 +16,9 @@ struct Bench {
     sent: Vec<Output>,
 }
 
+/// Of which chunks (the first, how many), how much was dropped before, what.
+type Sent = (Option<(u64, u32)>, u64, String);
+
 fn pipe() -> (OwnedFd, File) {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     rustix::fs::fcntl_setfl(&read, rustix::fs::OFlags::NONBLOCK).unwrap();
@@ -55,8 +58,8 @@ impl Bench {
         act(&mut self.printed, &mut send).unwrap();
     }
 
-    /// What was sent: of which chunks, how much was dropped before, what.
-    fn sent(&mut self) -> Vec<(Option<(u64, u32)>, u64, String)> {
+    /// What was sent.
+    fn sent(&mut self) -> Vec<Sent> {
         let text = |data: &Bytes| String::from_utf8_lossy(data).into_owned();
         let chunks = |during: During| {
             assert_eq!(during.element_first, 10 * during.chunks.first);
