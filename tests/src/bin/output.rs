@@ -178,7 +178,7 @@ fn overrun(client: &Client) {
     };
     let view = client.load_balanced_view().run_limit(Duration::from_millis(300));
     let out: AsyncMapResult<()> = view.map_async(hang, 0..1, 1);
-    assert_eq!(out.results()[0].as_ref().unwrap_err().kind, RemoteErrorKind::RunLimit);
+    assert_eq!(out.results()[0].as_ref().expect_err("it was ended").kind, RemoteErrorKind::RunLimit);
     assert_eq!(texts(&out.stdout()), ["0 hangs\n"]);
     println!("heard");
 }
