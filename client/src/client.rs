@@ -105,6 +105,7 @@ impl Client {
         let mut client = Self::open(Arc::new(move || {
             ConnectionFile::load(&file, Role::Client).map_err(|e| e.to_string())
         }))?;
+        client.session.set_prints_here();
         client.local = Some(local);
         client.wait_for_engines(engines, Duration::from_secs(30))?;
         Ok(client)

@@ -233,7 +233,7 @@ impl NotKept {
     }
 }
 
-/// Why one element has no result.
+/// Why one element has no result. What its chunk had printed: [`JobHandle::output_of`](crate::JobHandle::output_of).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteError {
     /// Which element of the job (for a call on engines: which target).

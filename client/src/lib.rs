@@ -31,6 +31,8 @@
 //! - [`simulation`] puts together what was computed in overlapping pieces.
 //! - [`mapper`] maps one function over lists, cycle after cycle, on workers that stay or on a process per task.
 //! - [`Client::history`] finds jobs of the past: who ran what, when, on which engines, and what failed.
+//! - What functions print, and their `tracing` events, come back with the results, and while they run:
+//!   [`stdout`](JobHandle::stdout), [`stderr`](JobHandle::stderr), [`follow_output`](JobHandle::follow_output).
 //! - [`Error`] says what happened, whose fault it is, and what to do.
 
 mod client;
@@ -62,8 +64,8 @@ pub use client::Client;
 pub use error::{Error, NotKept, RemoteError, RemoteErrorKind, RemoteErrors, Result};
 pub use executor::Executor;
 pub use job::{
-    AttemptInfo, AttemptOutcome, Attempts, ChunkInfo, Dependency, HeldChunks, JobExplanation, JobHandle,
-    Progress,
+    AttemptInfo, AttemptOutcome, Attempts, ChunkInfo, ChunkOutput, Dependency, FollowFailures, FollowOutput,
+    HeldChunks, JobExplanation, JobHandle, Progress, StdStream,
 };
 pub use kept::{JobInfo, JobPhase, Purged};
 use phalanx_codec as codec;
@@ -87,6 +89,9 @@ pub use worker::{Apply, Here, Namespace, NamespaceError, Reference, here, interr
 
 /// Must be the first line of `main`: engines start this very program as their worker, and there this call does not return.
 /// In the user's own process it does nothing.
+///
+/// In a worker it sees to it that `tracing` events are written to standard error, and so come back with what else the functions print
+/// ([`JobHandle::stderr`]): those that `RUST_LOG` on the engines lets through, else all from `info` on.
 ///
 /// ```no_run
 /// fn main() -> phalanx::Result<()> {

@@ -1,5 +1,6 @@
 //! Showing a job's progress to a person, or to a log.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Result;
-use crate::job::{Ended, JobHandle, Progress};
+use crate::job::{ChunkOutput, Ended, JobHandle, Progress, StdStream};
 use crate::session::Standstill;
 
 /// How often a terminal's bar is drawn anew, and how soon a failure shows.
@@ -17,6 +18,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How long nothing can have run before it is said why.
 const STANDSTILL_SHOWN_AFTER: Duration = Duration::from_secs(2);
+/// A line without an end is shown in pieces.
+const LINE_BYTES_MAX: usize = 64 << 10;
 /// Failures that are shown one by one; the rest are counted.
 const FAILURES_SHOWN_MAX: usize = 20;
 
@@ -30,14 +33,17 @@ pub(crate) fn show(handles: &[JobHandle]) -> Result<()> {
     let mut last_line = started;
     let mut waiting = Waiting::default();
     let jobs: Vec<_> = handles.iter().map(|handle| Arc::clone(&handle.job)).collect();
+    let mut printed = Printed::default();
     loop {
         let ended = session.wait_until(&jobs, || jobs.iter().all(|job| job.is_over()), Some(REFRESH));
         let progress = together(handles);
         for (handle, shown) in handles.iter().zip(&mut shown) {
+            printed.show(handle, bar.as_ref());
             *shown = show_failures(handle, *shown, bar.as_ref());
             show_notices(handle, bar.as_ref());
         }
         if ended {
+            printed.finish(bar.as_ref());
             break;
         }
         if let Some(text) = waiting.news(session.engines().standstill(), Instant::now()) {
@@ -105,6 +111,66 @@ fn say(bar: Option<&ProgressBar>, text: &str) {
         Some(bar) => bar.println(text),
         None => drop(writeln!(stderr(), "{text}")),
     }
+}
+
+/// What functions print, a line at a time.
+#[derive(Default)]
+struct Printed {
+    /// Lines without an end so far, by engine.
+    open: BTreeMap<(u32, StdStream), String>,
+}
+
+impl Printed {
+    /// Shows what has come since the last time. What a local cluster's engines print is here already.
+    fn show(&mut self, handle: &JobHandle, bar: Option<&ProgressBar>) {
+        if handle.session.prints_here() {
+            return;
+        }
+        let mut place = handle.job.output.shown.lock();
+        while let Ok(Some(piece)) = handle.job.output.next(&mut place) {
+            let lines = self.lines(&piece);
+            print(piece.stream, &lines, bar);
+        }
+    }
+
+    /// The lines that a piece ends, each marked with its engine.
+    fn lines(&mut self, piece: &ChunkOutput) -> String {
+        let open = self.open.entry((piece.engine, piece.stream)).or_default();
+        open.push_str(&piece.text);
+        let end = match open.rfind('\n') {
+            Some(end) => end + 1,
+            None if open.len() > LINE_BYTES_MAX => open.len(),
+            None => return String::new(),
+        };
+        let rest = open.split_off(end);
+        let whole = std::mem::replace(open, rest);
+        whole.lines().map(|line| format!("[engine {}] {line}\n", piece.engine)).collect()
+    }
+
+    /// Nothing ends the lines that have no end.
+    fn finish(&mut self, bar: Option<&ProgressBar>) {
+        for ((engine, stream), line) in std::mem::take(&mut self.open) {
+            if !line.is_empty() {
+                print(stream, &format!("[engine {engine}] {line}\n"), bar);
+            }
+        }
+    }
+}
+
+/// Prints lines above the bar, where functions meant them to go.
+fn print(stream: StdStream, lines: &str, bar: Option<&ProgressBar>) {
+    let print = || match stream {
+        StdStream::Stdout => stdout().write_all(lines.as_bytes()),
+        StdStream::Stderr => stderr().write_all(lines.as_bytes()),
+    };
+    if lines.is_empty() {
+        return;
+    }
+    // Who does not look at it does not miss it.
+    let _ = match bar {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    };
 }
 
 /// What was said about a cluster in which nothing can run.
@@ -195,6 +261,26 @@ mod tests {
         assert!(waiting.news(later, after(62)).is_some(), "another time");
         let gone = of(Cause::NoController("closed".to_owned()), after(63));
         assert!(waiting.news(gone, after(66)).expect("another reason").contains("controller"));
+    }
+
+    #[test]
+    fn lines_are_put_together_and_marked_with_their_engine() {
+        let piece = |engine, text: &str| ChunkOutput {
+            chunk: 0,
+            chunks: 1,
+            elements: 0..1,
+            engine,
+            attempt: 1,
+            stream: StdStream::Stdout,
+            text: text.to_owned(),
+            dropped: 0,
+        };
+        let mut printed = Printed::default();
+        assert_eq!(printed.lines(&piece(0, "one\ntw")), "[engine 0] one\n");
+        assert_eq!(printed.lines(&piece(1, "other\n\n")), "[engine 1] other\n[engine 1] \n");
+        assert_eq!(printed.lines(&piece(0, "o\nthree")), "[engine 0] two\n");
+        let long = "x".repeat(LINE_BYTES_MAX);
+        assert_eq!(printed.lines(&piece(0, &long)), format!("[engine 0] three{long}\n"));
     }
 
     #[test]

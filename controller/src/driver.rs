@@ -11,7 +11,7 @@
 //! not to scheduling is kept here: its bytes, its client's number for it, which nodes know it.
 //!
 //! - `clients`, `nodes`: what each side's events mean; `control`: what clients want of engines;
-//! - `actions`, `assign`: what each action sends;
+//! - `actions`, `assign`: what each action sends; `output`: what user code prints;
 //! - `roster`, `job`: who is there, what is to be done;
 //! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
 //! - `history`: what is noted of jobs for later;
@@ -29,6 +29,7 @@ mod job;
 mod kept;
 mod listing;
 mod nodes;
+mod output;
 mod roster;
 mod shelf;
 mod status;

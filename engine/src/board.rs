@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
+use phalanx_proto::frames::{Chunks, During};
 
 const BYTES: usize = 4096;
 
@@ -68,6 +69,24 @@ impl Board {
         self.word(0).store(job.wrapping_add(1), Ordering::Release);
     }
 
+    /// Which run that is: its first chunk, that one's first element, and how many elements each of its chunks has.
+    pub fn set_run(&self, first: u64, element_first: u64, chunk_len: u32) {
+        self.word(4).store(first, Ordering::Relaxed);
+        self.word(5).store(element_first, Ordering::Relaxed);
+        self.word(6).store(u64::from(chunk_len), Ordering::Relaxed);
+    }
+
+    /// What it runs, with its elements. Exact once the worker is dead.
+    #[must_use]
+    pub fn during(&self) -> Option<During> {
+        let Running { job, chunk, attempt, .. } = self.running()?;
+        let [first, element_first, chunk_len] = [4, 5, 6].map(|at| self.word(at).load(Ordering::Relaxed));
+        let chunk_len = u32::try_from(chunk_len).unwrap_or(u32::MAX);
+        let before = chunk.saturating_sub(first).saturating_mul(chunk_len.into());
+        let chunks = Chunks { job, first: chunk, count: 1, attempt };
+        Some(During { chunks, element_first: element_first.saturating_add(before), chunk_len })
+    }
+
     /// It goes on with another chunk of the same run.
     #[inline]
     pub fn advance(&self, chunk: u64) {
@@ -118,8 +137,11 @@ mod tests {
         worker.advance(41);
         worker.reach(3);
         assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2, place: 3 }));
+        worker.set_run(40, 400, 10);
+        let during = daemon.during().unwrap();
+        assert_eq!((during.chunks.first, during.chunks.count, during.element_first), (41, 1, 410));
         worker.idle();
-        assert_eq!(daemon.running(), None);
+        assert_eq!((daemon.running(), daemon.during()), (None, None));
     }
 
     #[test]

@@ -27,4 +27,4 @@ pub use board::{Board, Running};
 pub use config::{Connection, NodeConfig, OutputTo, Workers};
 pub use node::{Node, NodeError};
 pub use tags::{NodeTags, TagError, TagOrder};
-pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_SOCKET_FD};
+pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_OUTPUT_FDS, WORKER_SOCKET_FD};

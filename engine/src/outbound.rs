@@ -1,7 +1,7 @@
 //! Messages from the node to its controller.
 
 use bytes::Bytes;
-use phalanx_proto::frames::{Chunks, Failure, Report, ReportPart};
+use phalanx_proto::frames::{Chunks, During, Failure, Output, Report, ReportPart};
 use phalanx_proto::v1::{self, node_message::Kind};
 use tokio::sync::mpsc;
 
@@ -57,6 +57,23 @@ pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
         data: part.data,
         total: part.total,
     }))
+}
+
+/// `None` when it belongs to no job.
+pub(crate) fn output(engine: u32, output: Output) -> Option<v1::NodeMessage> {
+    let During { chunks, element_first, chunk_len } = output.during?;
+    Some(message(Kind::Output(v1::Output {
+        job: chunks.job,
+        engine,
+        first_chunk: chunks.first,
+        chunk_count: chunks.count,
+        attempt: chunks.attempt,
+        element_first,
+        chunk_len,
+        is_stderr: output.is_stderr,
+        dropped: output.dropped,
+        data: output.data,
+    })))
 }
 
 pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {

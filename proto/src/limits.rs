@@ -24,6 +24,9 @@ pub const JOB_ELEMENTS_MAX: u64 = 1 << 48;
 /// Longest text that a peer may make us keep or show: messages, labels, backtraces.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 
+/// The most that one message carries of what user code wrote.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
+
 /// The largest program that is carried to nodes.
 pub const PROGRAM_BYTES_MAX: u64 = 4 << 30;
 

@@ -32,9 +32,7 @@ impl Scheduler {
     /// The engine is gone; a node that has no other one is given nothing any more.
     pub(crate) fn on_engine_leaving(&mut self, id: EngineId, reason: &Arc<str>) -> Result<(), Reject> {
         let at = self.ids.slot(id).ok_or(Reject::UnknownEngine(id))?;
-        if std::mem::replace(&mut self.engines[at].open, false) {
-            self.open_engines -= 1;
-        }
+        self.set_open(at, false);
         self.rest(at);
         let node_slot = self.engines[at].node_slot;
         self.lose_held(at, None, None, &Lost::Engine(reason));

@@ -128,7 +128,8 @@ impl JobHandle {
     }
 
     /// Waits until it has ended, showing progress: a bar on a terminal, else a line now and then like
-    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen; so is, after two
+    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen, and what functions print as it
+    /// comes, each line marked with its engine (on a [local](crate::Client::local) cluster the engines print it here anyway); so is, after two
     /// seconds, that nothing can run because there are no engines or the controller is gone.
     ///
     /// Tasks are chunks; with [`Auto`](crate::Auto), where their number is not known beforehand, elements are counted.
@@ -341,11 +342,16 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn failures(&self) -> Vec<RemoteError> {
-        let mut shown = self.job.lock().shown.clone();
+        let shown = self.job.lock().shown.clone();
+        shown.into_iter().map(|failure| self.numbered(failure)).collect()
+    }
+
+    /// A failure, with its element's number as the user knows it.
+    pub(crate) fn numbered(&self, mut failure: RemoteError) -> RemoteError {
         if let Some(numbers) = &self.job.spec.numbers {
-            shown.iter_mut().for_each(|failure| failure.element = numbers[failure.element as usize]);
+            failure.element = numbers[failure.element as usize];
         }
-        shown
+        failure
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod attached;
 mod attempts;
+mod chunk_output;
 mod coverage;
 mod dependency;
 mod explain;
+mod follow;
 mod handle;
+mod handle_output;
 mod news;
 mod options;
+mod output;
 mod promise;
 mod ready;
 mod run;
@@ -16,9 +20,11 @@ mod waiter;
 mod waiting;
 
 pub use attempts::{AttemptInfo, AttemptOutcome, Attempts};
+pub use chunk_output::{ChunkOutput, StdStream};
 pub use dependency::Dependency;
 pub(crate) use dependency::Waits;
 pub use explain::{HeldChunks, JobExplanation};
+pub use follow::{FollowFailures, FollowOutput};
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};
 pub(crate) use options::{JobOptions, JobPlace};

@@ -16,6 +16,7 @@ use super::attempts::LostAttempt;
 use super::coverage::Coverage;
 use super::dependency::Fate;
 use super::options::JobOptions;
+use super::output::JobOutput;
 use super::promise::Promise;
 use super::run::RunResult;
 use crate::codec::Elements;
@@ -74,6 +75,8 @@ pub(crate) struct Job {
     /// Another client has submitted it, or this one before.
     pub(crate) is_attached: bool,
     state: Mutex<State>,
+    /// What its functions print.
+    pub(crate) output: JobOutput,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
     /// The connection knows it; until then its command is on the way there.
@@ -153,6 +156,7 @@ impl Job {
             submitted_ns: now_ns(),
             submitted: Instant::now(),
             state: Mutex::default(),
+            output: JobOutput::default(),
             is_over: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             arrived: Condvar::new(),
@@ -210,6 +214,11 @@ impl Job {
     /// A part of a large result.
     pub(crate) fn on_part(&self, part: v1::ReportPart) {
         self.lock().parts.entry((part.chunk, part.attempt)).or_default().push(part.data);
+    }
+
+    /// What one of its chunks has printed.
+    pub(crate) fn on_output(&self, output: v1::Output) {
+        self.output.add(output, self.elements());
     }
 
     /// Results. Returns false when they make no sense.
@@ -304,6 +313,7 @@ impl Job {
         }
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
+        self.output.end();
         self.arrived.notify_all();
         self.ended.notify_all();
         wakers.into_iter().for_each(Waker::wake);

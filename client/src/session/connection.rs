@@ -315,6 +315,7 @@ impl Io {
                     return Err(Over::Lost(format!("results of job {} contradict themselves", job.id)));
                 }
             }
+            Kind::Output(output) => drop(job(output.job).map(|job| job.on_output(output))),
             Kind::Failed(failed) => {
                 if let Some(job) = job(failed.job) {
                     job.on_failed(failed);

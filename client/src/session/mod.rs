@@ -23,7 +23,7 @@ mod upload;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -109,6 +109,8 @@ pub(crate) struct Session {
     engines: Arc<Engines>,
     kept: Arc<Kept>,
     next_job: AtomicU64,
+    /// The engines are this process's own, and print here what their workers print.
+    prints_here: AtomicBool,
 }
 
 impl Session {
@@ -130,8 +132,19 @@ impl Session {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
         }
-        let session = Arc::new(Self { commands, drive, jobs, engines, kept, next_job: AtomicU64::new(1) });
+        let (next_job, prints_here) = (AtomicU64::new(1), AtomicBool::new(false));
+        let session = Arc::new(Self { commands, drive, jobs, engines, kept, next_job, prints_here });
         Ok((session, thread))
+    }
+
+    /// The engines are of a local cluster.
+    pub(crate) fn set_prints_here(&self) {
+        self.prints_here.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is printed on the engines shows here anyway.
+    pub(crate) fn prints_here(&self) -> bool {
+        self.prints_here.load(Ordering::Relaxed)
     }
 
     /// Sends a job off. What is wrong with it shows when its result is asked for.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::PoisonError;
 
 use phalanx_proto::frames::{Chunks, Failure, Frame};
 use phalanx_proto::limits::TEXT_BYTES_MAX;
@@ -13,6 +12,7 @@ use super::fault::{Fault, guard};
 use super::here::{Here, set_here};
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
 use super::reference;
 use super::shared::Shared;
 use super::work::Work;
@@ -92,8 +92,7 @@ impl<'a> Call<'a> {
             }
             now = now_ns();
             self.result.completed_ns = now;
-            let mut output = self.shared.output.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(e) = output.add(self.work, place, self.result) {
+            if let Err(e) = self.hand_in(place) {
                 self.broken = Some(e);
                 return;
             }
@@ -116,10 +115,24 @@ impl<'a> Call<'a> {
         self.result.clear();
         let first = self.work.chunks.first + u64::from(place);
         let returned = Frame::Returned(Chunks { first, count: 1, ..self.work.chunks });
-        let mut output = self.shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = self.shared.lock_output();
         if let Err(e) = output.send(&returned) {
             self.broken = Some(e);
         }
+    }
+
+    /// Hands in the results of a chunk, and before them what it printed.
+    #[inline]
+    fn hand_in(&mut self, place: u32) -> io::Result<()> {
+        let mut output = self.shared.lock_output();
+        if output.wants_look(self.work, place, self.result) {
+            // What is half a line may still be in the buffer. It is not waited for with the lock: somebody must read what others write.
+            drop(output);
+            say_rest();
+            output = self.shared.lock_output();
+            output.look_at_end(Some(self.work.chunks.first + u64::from(place)))?;
+        }
+        output.add(self.work, place, self.result)
     }
 
     #[inline]

@@ -13,6 +13,7 @@ use super::input::Pumped;
 use super::monitor;
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
 use super::shared::Shared;
 use super::work::Work;
 
@@ -37,8 +38,12 @@ fn work_loop(
             shared.beat(monitor);
             let done = run(shared, &work, namespace, result);
             if shared.queue.is_last() {
+                if shared.is_process {
+                    say_rest();
+                }
+                let mut output = shared.lock_output();
                 shared.board.idle();
-                shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
+                output.finish()?;
             }
             shared.beat(monitor);
             done?;
@@ -55,13 +60,13 @@ fn work_loop(
 
 /// The job's condition is not met here: all that waits of it goes back.
 fn refuse(shared: &Shared, job: u64, why: &str) -> io::Result<()> {
-    let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut output = shared.lock_output();
     let mut refused = shared.queue.cancel(job).into_iter();
     refused.try_for_each(|chunks| output.send(&Frame::Refused(chunks, why.to_owned())))
 }
 
 fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut ChunkResult) -> io::Result<()> {
-    shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
+    begin(shared, work)?;
     if let Some(condition) = &work.job.condition
         && let Err(why) = condition.check(namespace)
     {
@@ -80,4 +85,19 @@ fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut Chu
         Some(e) => Err(e),
         None => Ok(()),
     }
+}
+
+/// Notes what runs now, for the daemon and for what is printed.
+fn begin(shared: &Shared, work: &Work) -> io::Result<()> {
+    if shared.is_process {
+        // Half a line of the run before is that run's.
+        say_rest();
+    }
+    let mut output = shared.lock_output();
+    output.begin(work)?;
+    // A death in between is nobody's fault.
+    shared.board.idle();
+    shared.board.set_run(work.chunks.first, work.element_first, work.chunk_len);
+    shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use phalanx_proto::frames::{Assign, Chunks, Frame, FrameDecoder, Open, Part};
@@ -168,7 +168,7 @@ impl Input {
 }
 
 fn give_back(shared: &Shared, returned: Vec<Chunks>) -> io::Result<()> {
-    let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut output = shared.lock_output();
     returned.into_iter().try_for_each(|chunks| output.send(&Frame::Returned(chunks)))
 }
 
@@ -197,7 +197,7 @@ mod tests {
     /// A worker, and the daemon's end of its socket.
     fn worker() -> (Shared, UnixStream) {
         let (theirs, ours) = UnixStream::pair().unwrap();
-        let output = Output::new(ours.try_clone().unwrap());
+        let output = Output::new(ours.try_clone().unwrap(), None);
         let input = Input::new(ours, FrameDecoder::default());
         (Shared::new(Board::create().unwrap(), output, input, false), theirs)
     }

@@ -14,7 +14,8 @@
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
 //! - [`interrupt`]: how a function learns that its job was aborted;
-//! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
+//! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy;
+//! - [`printed`], [`print_thread`]: what user code prints, and how it is told whose it is.
 
 mod call;
 mod clock;
@@ -23,6 +24,7 @@ mod entries;
 mod entry;
 mod executor;
 mod fault;
+mod held_text;
 mod here;
 mod input;
 mod interrupt;
@@ -30,6 +32,9 @@ mod monitor;
 mod namespace;
 mod namespace_error;
 mod output;
+mod pace;
+mod print_thread;
+mod printed;
 mod queue;
 mod reference;
 mod segments;

@@ -187,6 +187,7 @@ impl Driver {
     }
 
     fn finished(&mut self, client: ClientId, key: JobKey, outcome: Outcome) {
+        self.say_unsaid(key);
         let Some(mut job) = self.jobs.remove(&key) else { return };
         self.payload_bytes -= job.bytes;
         let client_left = !job.kept && !self.clients.contains_key(&client);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use phalanx_programs::Hash;
 use phalanx_proto::ids::{ClientId, EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::node_command::Kind;
-use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Program};
+use phalanx_proto::v1::{NodeCommand, Open, OpenPart, Output, Program};
 use phalanx_scheduler::{Dependency, JobSpec, Plan};
 
 use super::history::Account;
@@ -53,6 +53,8 @@ pub(super) struct Job {
     pub(super) bytes: u64,
     /// What the history is told of it.
     pub(super) account: Account,
+    /// Output that was dropped because the client does not keep up, of its standard output and error, and of which chunks.
+    pub(super) unsaid: [Option<Output>; 2],
 }
 
 /// What a node must know of a job's client, even when that is gone.
@@ -110,6 +112,7 @@ impl Job {
             refused: false,
             bytes: 0,
             account: Account::new(elements_before),
+            unsaid: [None, None],
         };
         let spec = JobSpec {
             retries: wanted.retries,

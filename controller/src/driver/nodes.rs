@@ -82,6 +82,7 @@ impl Driver {
         match said {
             NodeSaid::Report(report) => self.on_report(id, report),
             NodeSaid::Part(part) => self.on_part(id, part),
+            NodeSaid::Output(output) => self.on_output(id, output),
             NodeSaid::Returned(handback) => self.on_returned(id, *handback),
             NodeSaid::WorkerLost { engine, loss, running } => self.on_worker_lost(id, engine, loss, running),
             NodeSaid::Controlled { ticket, engine, error } => {

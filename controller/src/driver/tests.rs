@@ -5,7 +5,7 @@ mod kept;
 use bytes::Bytes;
 use phalanx_programs::Store;
 use phalanx_proto::ids::JobId;
-use phalanx_proto::v1::{Assign, Report};
+use phalanx_proto::v1::{Assign, Output, Report};
 use phalanx_scheduler::Place;
 use phalanx_scheduler::{Chunking, Plan};
 use tempfile::TempDir;
@@ -159,6 +159,65 @@ fn a_client_that_hoards_results_is_cut_off_and_its_work_ends() {
     assert_eq!((said.len(), goodbye.code()), (1, Refusal::Limit));
     assert!(bench.driver.clients.is_empty() && bench.driver.jobs.is_empty());
     assert_eq!(bench.driver.payload_bytes, 0);
+}
+
+/// What was passed on of a job's output: to which job, bytes dropped, bytes.
+fn output_of(bench: &mut Bench) -> Vec<(u64, u64, usize)> {
+    let output = |event: ClientEvent| match event.kind {
+        Some(ToClient::Output(output)) => Some((output.job, output.dropped, output.data.len())),
+        _ => None,
+    };
+    waiting(&mut bench.client).into_iter().filter_map(output).collect()
+}
+
+fn say(bench: &mut Bench, output: Output) {
+    bench.driver.on_event(Event::FromNode { node: NODE, said: NodeSaid::Output(output) });
+}
+
+#[test]
+fn output_is_passed_on_and_that_of_other_jobs_elements_and_engines_is_not() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(10);
+    let assign = bench.assigned().remove(0);
+    let data = Bytes::from_static(b"words");
+    let output = Output { job: assign.job, chunk_count: 2, chunk_len: 1, data, ..Output::default() };
+    let output = Output { engine: assign.engine, element_first: 8, ..output };
+    say(&mut bench, output.clone());
+    assert_eq!(output_of(&mut bench), [(7, 0, 5)], "the client's own number");
+    say(&mut bench, Output { element_first: 9, ..output.clone() });
+    say(&mut bench, Output { chunk_len: u32::MAX, chunk_count: u32::MAX, ..output.clone() });
+    say(&mut bench, Output { element_first: u64::MAX, ..output.clone() });
+    say(&mut bench, Output { job: assign.job + 1, ..output.clone() });
+    say(&mut bench, Output { engine: assign.engine + 1, ..output });
+    assert_eq!(output_of(&mut bench), []);
+    assert_eq!(bench.driver.nodes.len(), 1);
+}
+
+#[test]
+fn output_costs_a_client_that_does_not_read_its_words_and_not_its_session() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(1);
+    let assign = bench.assigned().remove(0);
+    let data = Bytes::from(vec![b'x'; 1000]);
+    let output =
+        Output { job: assign.job, engine: assign.engine, chunk_count: 1, chunk_len: 1, ..Output::default() };
+    let output = Output { data, ..output };
+    for _ in 0..1000 {
+        say(&mut bench, output.clone());
+    }
+    let passed = output_of(&mut bench);
+    assert!((5..20).contains(&passed.len()), "{}", passed.len());
+    // It reads again, and hears what it missed.
+    say(&mut bench, Output { is_stderr: true, dropped: 3, ..output.clone() });
+    let missed = 1000 * (1000 - passed.len() as u64);
+    assert_eq!(output_of(&mut bench), [(7, missed, 0), (7, 3, 1000)]);
+    // Or when the job ends.
+    for _ in 0..20 {
+        say(&mut bench, output.clone());
+    }
+    bench.report(&assign, 8);
+    let last = output_of(&mut bench);
+    assert!(last.last().is_some_and(|(_, dropped, len)| *dropped > 0 && *len == 0), "{last:?}");
 }
 
 #[test]

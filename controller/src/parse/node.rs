@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{EngineId, JobKey};
 use phalanx_proto::limits::{
-    NODE_ENGINES_MAX, RUN_CHUNKS_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX,
-    clip, is_tag_name,
+    NODE_ENGINES_MAX, OUTPUT_BYTES_MAX, RUN_CHUNKS_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX,
+    TEXT_BYTES_MAX, clip, is_tag_name,
 };
 use phalanx_proto::v1::node_message::Kind;
-use phalanx_proto::v1::{EngineTags, NodeMessage, ReportPart, Returned, Tag, WorkerLossKind, WorkerLost};
+use phalanx_proto::v1::{
+    EngineTags, NodeMessage, Output, ReportPart, Returned, Tag, WorkerLossKind, WorkerLost,
+};
 use phalanx_scheduler::place::Tags;
 use phalanx_scheduler::{Loss, LossKind, RunningChunk};
 
@@ -29,6 +31,7 @@ pub(crate) struct Registration {
 pub(crate) enum NodeSaid {
     Report(Box<NodeReport>),
     Part(ReportPart),
+    Output(Output),
     Returned(Box<Handback>),
     WorkerLost { engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     Draining,
@@ -77,6 +80,7 @@ pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
     match message.kind {
         Some(Kind::Report(report)) => Ok(NodeSaid::Report(Box::new(NodeReport::parse(report)?))),
         Some(Kind::Part(part)) => parse_part(part),
+        Some(Kind::Output(output)) => parse_output(output),
         Some(Kind::Returned(returned)) => parse_returned(&returned),
         Some(Kind::WorkerLost(lost)) => Ok(parse_worker_lost(lost)),
         Some(Kind::Draining(_)) => Ok(NodeSaid::Draining),
@@ -92,6 +96,12 @@ pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
 fn parse_part(part: ReportPart) -> Result<NodeSaid, Refused> {
     demand(part.data.len() as u64 <= part.total, "a part of a result that is longer than the result")?;
     Ok(NodeSaid::Part(part))
+}
+
+fn parse_output(output: Output) -> Result<NodeSaid, Refused> {
+    demand_chunks(output.first_chunk, output.chunk_count)?;
+    demand(output.data.len() <= OUTPUT_BYTES_MAX, "more output in one message than fits")?;
+    Ok(NodeSaid::Output(output))
 }
 
 fn parse_returned(returned: &Returned) -> Result<NodeSaid, Refused> {

@@ -1,7 +1,9 @@
 use bytes::Bytes;
+use phalanx_proto::limits::OUTPUT_BYTES_MAX;
 use phalanx_proto::v1::{
-    Attach, BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Peer, Program,
-    PurgeRequest, Refusal, Register, Report, Segment, Span, Submit, client_message, node_message, submit,
+    Attach, BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Output, Peer,
+    Program, PurgeRequest, Refusal, Register, Report, Segment, Span, Submit, client_message, node_message,
+    submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use phalanx_scheduler::Plan;
@@ -225,4 +227,21 @@ fn a_wish_is_for_something_that_there_is() {
         assert_eq!(wished(Some(control::Wish::Signal(Signal { signal }))).is_ok(), good);
     }
     assert_eq!(wished(None).unwrap_err().code, Refusal::Malformed);
+}
+
+#[test]
+fn output_names_its_chunks_and_is_bounded() {
+    let said = |output: Output| {
+        parse_node(NodeMessage { kind: Some(node_message::Kind::Output(output)) })
+            .map_err(|refused| refused.code)
+    };
+    let good = Output { chunk_count: 1, data: vec![0; OUTPUT_BYTES_MAX].into(), ..Output::default() };
+    assert!(said(good.clone()).is_ok());
+    let bad = [
+        Output { chunk_count: 0, ..good.clone() },
+        Output { chunk_count: u32::MAX, ..good.clone() },
+        Output { first_chunk: u64::MAX, ..good.clone() },
+        Output { data: vec![0; OUTPUT_BYTES_MAX + 1].into(), ..good },
+    ];
+    bad.into_iter().for_each(|output| assert_eq!(said(output).err(), Some(Refusal::Malformed)));
 }

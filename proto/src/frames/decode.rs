@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes};
 
 use super::{
-    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, Failure, Frame, FrameError, NOT_INITIALISED, OPEN,
-    OPEN_PART, Open, Part, READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, Ready, Report, ReportPart,
-    WELCOME, Welcome,
+    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, During, Failure, Frame, FrameError, NOT_INITIALISED,
+    OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED,
+    Ready, Report, ReportPart, WELCOME, Welcome,
 };
 
 impl Frame {
@@ -38,6 +38,7 @@ impl Frame {
             CLOSE => Self::Close(u64(b)?),
             REPORT_PART => Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) }),
             REPORT => Self::Report(report(b)?),
+            OUTPUT => Self::Output(output(b)?),
             NOT_INITIALISED => Self::NotInitialised,
             other => return Err(FrameError::UnknownKind(other)),
         };
@@ -74,6 +75,19 @@ fn report(b: &mut Bytes) -> Result<Report, FrameError> {
         return Err(FrameError::Inconsistent("timings and count"));
     }
     Ok(report)
+}
+
+fn output(b: &mut Bytes) -> Result<Output, FrameError> {
+    let flags = u8(b)?;
+    if flags > 3 {
+        return Err(FrameError::Inconsistent("flags"));
+    }
+    let dropped = u64(b)?;
+    let during = match flags & 2 {
+        0 => None,
+        _ => Some(During { chunks: chunks(b)?, element_first: u64(b)?, chunk_len: u32(b)? }),
+    };
+    Ok(Output { during, is_stderr: flags & 1 == 1, dropped, data: rest(b) })
 }
 
 fn failures(b: &mut Bytes) -> Result<Vec<Failure>, FrameError> {

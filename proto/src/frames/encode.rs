@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, READY, RECALL,
-    REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
+    ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, READY,
+    RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
 };
 
 impl Frame {
@@ -93,6 +93,17 @@ impl Frame {
                 return m.data.clone();
             }
             Self::Report(m) => return put_report(out, m),
+            Self::Output(m) => {
+                out.put_u8(OUTPUT);
+                out.put_u8(u8::from(m.is_stderr) | u8::from(m.during.is_some()) << 1);
+                out.put_u64_le(m.dropped);
+                if let Some(during) = m.during {
+                    put_chunks(out, during.chunks);
+                    out.put_u64_le(during.element_first);
+                    out.put_u32_le(during.chunk_len);
+                }
+                return m.data.clone();
+            }
             Self::NotInitialised => out.put_u8(NOT_INITIALISED),
         }
         Bytes::new()

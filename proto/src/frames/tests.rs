@@ -51,6 +51,14 @@ fn arbitrary_report() -> impl Strategy<Value = Frame> {
         )
 }
 
+fn arbitrary_output() -> impl Strategy<Value = Frame> {
+    let during = (arbitrary_chunks(), any::<(u64, u32)>())
+        .prop_map(|(chunks, (element_first, chunk_len))| During { chunks, element_first, chunk_len });
+    (proptest::option::of(during), any::<(bool, u64)>(), arbitrary_bytes()).prop_map(
+        |(during, (is_stderr, dropped), data)| Frame::Output(Output { during, is_stderr, dropped, data }),
+    )
+}
+
 fn arbitrary_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         (any::<u32>(), any::<u32>(), ".{0,9}").prop_map(|(protocol, pid, version)| Frame::Ready(Ready {
@@ -92,6 +100,7 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
         (arbitrary_chunks(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(chunks, total, data)| Frame::ReportPart(ReportPart { chunks, total, data })),
         arbitrary_report(),
+        arbitrary_output(),
         Just(Frame::NotInitialised),
     ]
 }

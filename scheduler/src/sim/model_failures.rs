@@ -91,7 +91,9 @@ impl Model {
         let program = job.spec.program;
         let gone = |node: &NodeId| !self.engines.values().any(|n| n == node);
         let bound = !job.spec.place.is_anywhere() || !job.spec.after.is_empty();
-        if bound && !self.is_some_engine_able(job) {
+        // Which of any had ended when the job began, the model does not remember.
+        let partly = job.spec.after.iter().any(|d| d.follow && !d.all);
+        if bound && (partly || !self.is_some_engine_able(job)) {
             return false;
         }
         self.nodes
