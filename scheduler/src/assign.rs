@@ -225,8 +225,8 @@ impl Scheduler {
         for class in self.fair.ready_classes() {
             let mut from = 0;
             while self.fair.is_class_ready(class) {
-                let able = self.classes[class].able.range(from..).copied();
-                let Some(at) = able.filter(|at| wanted(self.engines[*at].mood)).next() else { break };
+                let mut able = self.classes[class].able.range(from..).copied();
+                let Some(at) = able.find(|at| wanted(self.engines[*at].mood)) else { break };
                 self.refill(at);
                 from = at + 1;
             }

@@ -29,7 +29,7 @@ impl Scheduler {
             return Err(Reject::Limit { what: "unfinished jobs", max: self.config.jobs_max });
         }
         let (cutter, targets) = self.plan(spec.elements, spec.plan)?;
-        if !targets.is_empty() && !(spec.after.is_empty() && spec.place.is_anywhere()) {
+        if !targets.is_empty() && (!spec.after.is_empty() || !spec.place.is_anywhere()) {
             return Err(Reject::Malformed("a direct job that waits for others, or chooses its place"));
         }
         self.check_waits(key, &spec.after)?;

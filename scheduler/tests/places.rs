@@ -20,7 +20,7 @@ fn after(jobs: &[u64]) -> Vec<Dependency> {
 }
 
 fn needing(need: &str) -> Place {
-    Place { needs: vec![Need::parse(need).unwrap()], ..Place::default() }
+    Place { needs: vec![Need::parse(need).expect("a need")], ..Place::default() }
 }
 
 fn bound_to(ids: &[u32]) -> Place {
