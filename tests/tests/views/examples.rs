@@ -45,6 +45,19 @@ fn notebook() {
 }
 
 #[test]
+fn names() {
+    let out = example("names");
+    let lines = [
+        "a: [1.03234, 1.03234, 1.03234, 1.03234]",
+        "b on the first engine: 3453",
+        "x: [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]]",
+        "the sum of all y: 1106532668200",
+        "twice the sums of x, by engine: {0: 12, 1: 44, 2: 76, 3: 108}",
+    ];
+    assert!(out.starts_with(&lines.join("\n")) && out.contains("nothing"), "{out}");
+}
+
+#[test]
 fn resume() {
     let out = example("resume");
     assert!(out.contains("400 rates (0 from before)") && out.contains("saved to data/logistic.h5"), "{out}");
