@@ -1,5 +1,6 @@
 //! The page that an engine daemon and its worker share: on it the worker writes what it runs, so
-//! that its death can be blamed on the right chunk, without a message per chunk.
+//! that its death can be blamed on the right chunk, without a message per chunk. The daemon writes there how many urgent runs it
+//! has sent, so that a busy worker knows when to look, without a system call.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +11,7 @@ use memmap2::MmapRaw;
 
 const BYTES: usize = 4096;
 
-/// What a worker runs at the moment. One side writes, the other reads.
+/// What a worker runs at the moment, and what it is wanted for. Each word is written by one side and read by the other.
 #[derive(Debug)]
 pub struct Board {
     file: File,
@@ -80,6 +81,34 @@ impl Board {
         self.word(3).store(u64::from(place), Ordering::Relaxed);
     }
 
+    /// The run of this job waits between two elements, while an urgent one is started in its place.
+    pub fn suspend(&self, job: u64) {
+        self.word(4).store(job.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Nothing waits any more.
+    pub fn resume(&self) {
+        self.word(4).store(0, Ordering::Release);
+    }
+
+    /// The job of which a run waits.
+    #[must_use]
+    pub fn suspended(&self) -> Option<u64> {
+        self.word(4).load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// The daemon has sent so many urgent runs in all, or is about to.
+    pub fn announce(&self, runs: u64) {
+        self.word(5).store(runs, Ordering::Release);
+    }
+
+    /// How many urgent runs were announced.
+    #[inline]
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        self.word(5).load(Ordering::Relaxed)
+    }
+
     /// It runs nothing.
     pub fn idle(&self) {
         self.word(0).store(0, Ordering::Release);
@@ -118,8 +147,13 @@ mod tests {
         worker.advance(41);
         worker.reach(3);
         assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2, place: 3 }));
+        worker.suspend(7);
+        assert_eq!((daemon.suspended(), daemon.running().map(|running| running.job)), (Some(7), Some(7)));
+        worker.resume();
         worker.idle();
-        assert_eq!(daemon.running(), None);
+        assert_eq!((daemon.suspended(), daemon.running()), (None, None));
+        daemon.announce(3);
+        assert_eq!(worker.announced(), 3);
     }
 
     #[test]

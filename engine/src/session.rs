@@ -102,6 +102,7 @@ impl Session {
             stride: a.stride,
             lens: a.lens,
             only: packed(&a.only),
+            urgent: a.urgent,
             data: a.data,
         });
         give(slot, &self.ctx, job, frame).await;
@@ -112,13 +113,17 @@ impl Session {
         let slot = slot(&mut self.slots, cancel.engine)?;
         slot.tell(Frame::Cancel(cancel.job)).await;
         let Some(generation) = slot.active().map(|w| w.generation) else { return Ok(()) };
-        let (engine, job) = (cancel.engine, cancel.job);
+        self.wait_for_end(cancel.engine, generation, cancel.job);
+        Ok(())
+    }
+
+    /// A cancelled chunk that runs has some time to end.
+    fn wait_for_end(&self, engine: u32, generation: u64, job: u64) {
         let (events, grace) = (self.ctx.events.clone(), self.ctx.config.cancel_grace);
         tokio::spawn(async move {
             tokio::time::sleep(grace).await;
             let _ = events.send(Event::GraceOver { engine, generation, job }).await;
         });
-        Ok(())
     }
 
     async fn close(&mut self, job: u64) {
@@ -141,6 +146,9 @@ impl Session {
                 let worker = self.slots.get(&engine)?.worker(generation)?;
                 if worker.running().is_some_and(|r| r.job == job) {
                     worker.kill();
+                } else if worker.suspended() == Some(job) {
+                    // What runs in its place is of somebody else: it is not ended for that.
+                    self.wait_for_end(engine, generation, job);
                 }
                 None
             }

@@ -24,6 +24,8 @@ pub enum Bug {
     ForgivesOverruns,
     /// Jobs wait for ever.
     WaitsForEver,
+    /// Every chunk may overtake what an engine holds.
+    HurriesAlways,
 }
 
 impl Scheduler {
@@ -42,7 +44,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -52,5 +54,6 @@ impl Bug {
         Self::RetriesForever,
         Self::ForgivesOverruns,
         Self::WaitsForEver,
+        Self::HurriesAlways,
     ];
 }

@@ -66,7 +66,9 @@ pub(crate) struct Program {
     pub(crate) key: ProgramKey,
     pub(crate) jobs: BTreeSet<JobKey>,
     /// Engines that hold chunks of it.
-    pub(crate) engines: u32,
+    pub(crate) holders: BTreeSet<u32>,
+    /// The last of them that was given an urgent chunk.
+    pub(crate) looked_at: u32,
     /// Engines that hold chunks of it and could take more.
     pub(crate) hungry: BTreeSet<u32>,
     /// Nodes that cannot run it.

@@ -188,6 +188,22 @@ impl Fair {
         self.lanes[slot as usize].listed = listed;
     }
 
+    /// Something of a direct job is to be assigned: who has waited for nothing has not saved up.
+    pub(crate) fn arrive(&mut self, job: u32) {
+        let client = self.lanes[self.jobs[job as usize].lane as usize].client;
+        let waits = |lane: &u32| self.lanes[*lane as usize].listed;
+        if self.clients[client as usize].lanes.iter().any(waits) {
+            return;
+        }
+        // The first in the order may have had more than it is listed with.
+        let first = self.all.first().map_or(0, |(_, _, lane)| {
+            self.clients[self.lanes[*lane as usize].client as usize].time
+        });
+        let present = self.now.max(first);
+        let client = &mut self.clients[client as usize];
+        client.time = client.time.max(present);
+    }
+
     /// Work was given to a job (or, corrected, turned out shorter than that).
     pub(crate) fn charge(&mut self, job: u32, work_ns: i64) {
         let share = &mut self.jobs[job as usize];
@@ -251,6 +267,11 @@ impl Fair {
     /// Jobs that are next in their lanes, the fairest first.
     pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
         self.all.iter().filter_map(|(_, _, lane)| self.next_of(*lane))
+    }
+
+    /// Jobs of a program that are next in their lanes, the fairest first.
+    pub(crate) fn order_of(&self, program: u32) -> impl Iterator<Item = u32> {
+        self.by_program[program as usize].iter().filter_map(|(_, _, lane)| self.next_of(*lane))
     }
 
     /// The fairest job of a program.

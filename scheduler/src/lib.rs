@@ -38,6 +38,7 @@ pub mod sim;
 mod slab;
 mod status;
 mod time;
+mod urgent;
 
 pub use action::{Action, ChunkFailure, Outcome};
 #[doc(hidden)]

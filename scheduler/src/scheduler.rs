@@ -6,7 +6,8 @@
 //!                                   │              │  (assign)
 //!                 clients   joined, lost, pressed  │
 //!                 jobs      submitted, supplied,   ├─ fair     whose turn it is
-//!                           cancelled, ended       ├─ direct   what may run nowhere else
+//!                           cancelled, ended       ├─ urgent   what need not wait behind others' work
+//!                                                  ├─ direct   what may run nowhere else
 //!                 nodes     joined, silent, lost,  ├─ job      what is left of a job
 //!                           draining, pressed      │           (cutter, ledger, pace)
 //!                 reports   results, returns       ├─ held     what an engine has
@@ -21,6 +22,7 @@
 //! | what happens | where the decision is |
 //! |---|---|
 //! | who is next, how much it gets | `assign.rs` |
+//! | what need not wait behind what others have queued | `urgent.rs` |
 //! | how long an automatic chunk is | `pace.rs` |
 //! | what an idle engine takes from a busy one | `recall.rs` |
 //! | what a lost engine or worker means for its chunks | `losses.rs` |

@@ -20,8 +20,12 @@ use crate::codec::Slots;
 pub(crate) struct Call<'a> {
     pub(crate) work: &'a Work,
     pub(crate) namespace: &'a mut Namespace,
-    shared: &'a Shared,
-    result: &'a mut ChunkResult,
+    pub(super) shared: &'a Shared,
+    pub(super) result: &'a mut ChunkResult,
+    /// The chunk it is at.
+    pub(super) chunk: u64,
+    /// Chunks that are claimed already: all, when it is run between two elements of another run.
+    nested: Option<Range<u32>>,
     /// The daemon went away while results were being sent.
     pub(crate) broken: Option<io::Error>,
 }
@@ -33,7 +37,44 @@ impl<'a> Call<'a> {
         shared: &'a Shared,
         result: &'a mut ChunkResult,
     ) -> Self {
-        Self { work, namespace, shared, result, broken: None }
+        Self { work, namespace, shared, result, chunk: work.chunks.first, nested: None, broken: None }
+    }
+
+    /// One that is run between two elements of another.
+    pub(super) fn nested(self) -> Self {
+        Self { nested: Some(0..self.work.chunks.count), ..self }
+    }
+
+    /// Calls the job's function for the run's chunks.
+    pub(super) fn run(&mut self) -> io::Result<()> {
+        let Work { job, chunks, .. } = self.work;
+        self.shared.board.start(chunks.job, chunks.first, chunks.attempt);
+        match &job.entry {
+            Ok(entry) => entry(self),
+            Err(why) => {
+                let fault =
+                    Fault::new(FailureKind::Program, format!("{} cannot be called: {why}", job.label));
+                self.each(|_, _, _| Err(fault.clone()));
+            }
+        }
+        match self.broken.take() {
+            Some(e) => Err(e),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn claim(&mut self) -> Option<u32> {
+        match &mut self.nested {
+            None => self.shared.queue.claim(),
+            Some(chunks) => chunks.next(),
+        }
+    }
+
+    /// Whether somebody else's urgent run is to go first. What is urgent itself is not interrupted: one client's calls keep their order.
+    #[inline]
+    fn is_called(&self) -> bool {
+        self.shared.is_called() && !self.work.urgent
     }
 
     /// Runs every chunk of the run that is not recalled meanwhile. `element` gets an element's bytes and appends its
@@ -60,10 +101,27 @@ impl<'a> Call<'a> {
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
         let mut now = now_ns();
-        while let Some(place) = self.shared.queue.claim() {
-            self.shared.board.advance(self.work.chunks.first + u64::from(place));
+        loop {
+            // Before the claim, so that the chunk can still go elsewhere meanwhile.
+            if self.is_called() {
+                self.give_way();
+                if self.broken.is_some() {
+                    return;
+                }
+                now = now_ns();
+            }
+            let Some(place) = self.claim() else { return };
+            self.chunk = self.work.chunks.first + u64::from(place);
+            self.shared.board.advance(self.chunk);
             self.result.started_ns = now;
+            self.result.away_ns = 0;
             for offset in 0..per_chunk {
+                if offset > 0 && self.is_called() {
+                    self.result.away_ns += self.give_way();
+                    if self.broken.is_some() {
+                        return;
+                    }
+                }
                 self.shared.board.reach(offset as u32);
                 let range = slots.next_range();
                 let before = self.result.data.len();

@@ -4,16 +4,12 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread::Thread;
 
-use phalanx_proto::v1::FailureKind;
-
 use super::call::Call;
-use super::fault::Fault;
 use super::input::Pumped;
 use super::monitor;
 use super::namespace::Namespace;
 use super::output::ChunkResult;
 use super::shared::Shared;
-use super::work::Work;
 
 /// Runs what the daemon sends until it closes the connection.
 pub(crate) fn serve(shared: &Arc<Shared>, mut namespace: Namespace) -> io::Result<()> {
@@ -34,9 +30,12 @@ fn work_loop(
     loop {
         while let Some(work) = shared.queue.begin() {
             shared.beat(monitor);
-            let done = run(shared, &work, namespace, result);
-            if shared.queue.is_last() {
+            let done = Call::new(&work, namespace, shared, result).run();
+            let is_last = shared.queue.is_last();
+            if is_last {
                 shared.board.idle();
+            }
+            if is_last || work.urgent {
                 shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
             }
             shared.beat(monitor);
@@ -49,22 +48,5 @@ fn work_loop(
         if input.pump(shared, true)? == Pumped::Closed {
             return Ok(());
         }
-    }
-}
-
-fn run(shared: &Shared, work: &Work, namespace: &mut Namespace, result: &mut ChunkResult) -> io::Result<()> {
-    shared.board.start(work.chunks.job, work.chunks.first, work.chunks.attempt);
-    let mut call = Call::new(work, namespace, shared, result);
-    match &work.job.entry {
-        Ok(entry) => entry(&mut call),
-        Err(why) => {
-            let fault =
-                Fault::new(FailureKind::Program, format!("{} cannot be called: {why}", work.job.label));
-            call.each(|_, _, _| Err(fault.clone()));
-        }
-    }
-    match call.broken.take() {
-        Some(e) => Err(e),
-        None => Ok(()),
     }
 }

@@ -13,6 +13,7 @@
 //! - [`entries`]: the functions there are: map, apply, push, pull …
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
+//! - [`urgent`]: what is run between two elements of a long run;
 //! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy.
 
 mod call;
@@ -29,6 +30,7 @@ mod queue;
 mod segments;
 mod shared;
 mod start;
+mod urgent;
 mod work;
 
 pub(crate) use clock::now_ns;

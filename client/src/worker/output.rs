@@ -22,6 +22,8 @@ const HOLD_CHUNKS_MAX: u32 = 4096;
 pub(crate) struct ChunkResult {
     pub(crate) started_ns: u64,
     pub(crate) completed_ns: u64,
+    /// How long urgent runs of others have held it up in between: that is not its own time.
+    pub(crate) away_ns: u64,
     pub(crate) lens: Lens,
     pub(crate) data: Vec<u8>,
     pub(crate) failures: Vec<Failure>,
@@ -32,6 +34,7 @@ impl ChunkResult {
         self.lens.clear();
         self.data.clear();
         self.failures.clear();
+        self.away_ns = 0;
     }
 }
 
@@ -143,7 +146,7 @@ impl Held {
 
     fn append(&mut self, result: &mut ChunkResult) {
         self.chunks.count += 1;
-        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns);
+        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns).saturating_sub(result.away_ns);
         self.timings.extend_from_slice(&result.started_ns.to_le_bytes());
         self.timings.extend_from_slice(&result.completed_ns.to_le_bytes());
         self.result.completed_ns = result.completed_ns;

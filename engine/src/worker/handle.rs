@@ -89,6 +89,8 @@ pub(crate) struct Worker {
     gone: Option<Gone>,
     /// Chunks that it was given and has said nothing of yet.
     open: Arc<AtomicU64>,
+    /// Urgent runs that it was given.
+    urgent: AtomicU64,
     board: Arc<OnceLock<Board>>,
     kill: Arc<Notify>,
     pub(crate) run_limits: Arc<RunLimits>,
@@ -121,17 +123,27 @@ impl Worker {
             // When nobody listens the session is over, and so is its interest.
             let _ = events.send(Event::Ended { engine, generation, ended }).await;
         });
-        Self { purpose, generation, frames: Some(frames), gone: Some(gone), open, board, kill, run_limits }
+        let (frames, gone, urgent) = (Some(frames), Some(gone), AtomicU64::new(0));
+        Self { purpose, generation, frames, gone, open, urgent, board, kill, run_limits }
     }
 
     /// Passes a frame on, waiting while too many wait.
     pub(crate) async fn send(&self, frame: Frame) {
         let Some(frames) = &self.frames else { return };
+        let mut urgent = false;
         if let Frame::Assign(assign) = &frame {
             self.open.fetch_add(assign.chunks.count.into(), Ordering::AcqRel);
+            urgent = assign.urgent;
         }
         // A worker that has ended reads no more; the session hears of it by its event.
         let _ = frames.send(frame).await;
+        if urgent {
+            let runs = self.urgent.fetch_add(1, Ordering::AcqRel) + 1;
+            // One that is only starting has nothing to interrupt.
+            if let Some(board) = self.board.get() {
+                board.announce(runs);
+            }
+        }
     }
 
     /// Lets it end when it has read what it was sent; what it still runs ends with it. `None` when it was told before.
@@ -143,6 +155,11 @@ impl Worker {
     /// What it runs at the moment.
     pub(crate) fn running(&self) -> Option<Running> {
         self.board.get().and_then(Board::running)
+    }
+
+    /// The job of which a chunk waits while an urgent one runs.
+    pub(crate) fn suspended(&self) -> Option<u64> {
+        self.board.get().and_then(Board::suspended)
     }
 
     /// Ends it at once, whatever it does.

@@ -1,0 +1,75 @@
+//! Somebody else's short call, run between two elements of a long run: otherwise it would wait for chunks of milliseconds.
+//!
+//! The daemon says on the shared page that it has sent one, so a busy executor looks at one word for each element and reads its socket
+//! only when there is something to be read. While the urgent run is under way it is what the page names, so a death or a run limit is
+//! its own; then the page names the other chunk again. Depth is one: what is urgent is not interrupted.
+
+use std::io;
+use std::sync::{PoisonError, TryLockError};
+
+use super::call::Call;
+use super::clock::now_ns;
+use super::input::Pumped;
+use super::output::ChunkResult;
+use super::shared::Shared;
+use super::work::Work;
+
+impl Shared {
+    /// Whether an urgent run was sent that has not been begun.
+    #[inline]
+    pub(super) fn is_called(&self) -> bool {
+        self.board.announced() > self.queue.urgent_gone()
+    }
+
+    /// The next urgent run, if it is here.
+    fn next_urgent(&self) -> io::Result<Option<Work>> {
+        if let Some(work) = self.queue.begin_urgent() {
+            return Ok(Some(work));
+        }
+        let mut input = match self.input.try_lock() {
+            Ok(input) => input,
+            Err(TryLockError::Poisoned(e)) => e.into_inner(),
+            // The monitor is just reading it: at the next element it will be here.
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        // What is not whole yet comes at the next element, too.
+        match input.pump(self, false)? {
+            Pumped::Closed => Err(io::ErrorKind::BrokenPipe.into()),
+            Pumped::Some | Pumped::Nothing => Ok(self.queue.begin_urgent()),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Runs what is urgent, between two elements of this run; how long that took.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_way(&mut self) -> u64 {
+        let before = now_ns();
+        let mut any = false;
+        while self.broken.is_none() && self.shared.is_called() {
+            match self.shared.next_urgent() {
+                Ok(Some(work)) => {
+                    any = true;
+                    self.broken = self.run_nested(&work).err();
+                }
+                Ok(None) => break,
+                Err(e) => self.broken = Some(e),
+            }
+        }
+        if any { now_ns().saturating_sub(before) } else { 0 }
+    }
+
+    fn run_nested(&mut self, work: &Work) -> io::Result<()> {
+        let Self { shared, .. } = *self;
+        let own = self.work.chunks;
+        shared.board.suspend(own.job);
+        let mut result = ChunkResult::default();
+        let done = Call::new(work, self.namespace, shared, &mut result).nested().run();
+        shared.board.start(own.job, self.chunk, own.attempt);
+        shared.board.resume();
+        done?;
+        // Somebody waits for it.
+        shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
