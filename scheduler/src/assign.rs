@@ -196,6 +196,9 @@ impl Scheduler {
             holding,
             urgent,
         };
+        if engine.held.chunks() == 0 {
+            (engine.begun, engine.urgent_ns) = (self.now, 0);
+        }
         engine.held.push(held);
         if engine.program.is_none() {
             engine.program = Some(job.program);

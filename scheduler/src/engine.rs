@@ -39,6 +39,9 @@ pub(crate) struct Engine {
     pub(crate) recalling: bool,
     /// When what it holds last changed.
     pub(crate) news: Timestamp,
+    /// When it came to the chunk that it is at, and how long urgent ones have run since.
+    pub(crate) begun: Timestamp,
+    pub(crate) urgent_ns: u64,
     pub(crate) completed: u64,
 }
 

@@ -37,6 +37,7 @@ impl Scheduler {
         let charge_ns = self.take_held(at, key, first, count);
         self.engines[at].completed += u64::from(count);
         let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX).min(BUSY_NS_MAX);
+        self.note_begun(at, held.urgent, busy_ns);
         self.fair.charge(held.slot, busy_ns as i64 - charge_ns.min(i64::MAX as u64) as i64);
         let retrying = self.enter_results(&held, run, busy_ns, failed);
         self.actions.push_back(Action::Accepted { client: self.jobs[held.slot].client_id, run, retrying });

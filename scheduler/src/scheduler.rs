@@ -77,6 +77,8 @@ pub struct Scheduler {
     pub(crate) load: Load,
     /// When to look again whether an idle engine can take what waits behind a chunk that runs for long.
     pub(crate) stalled: Option<Timestamp>,
+    /// When to look again whether a client that was ahead can be served at once.
+    pub(crate) look_again: Option<Timestamp>,
     /// Engines from which chunks have been recalled and not come back yet.
     pub(crate) recalls: usize,
     /// Engines that are to look for work when the input has been dealt with.
@@ -111,6 +113,7 @@ impl Scheduler {
             idle: BTreeSet::new(),
             load: Load::default(),
             stalled: None,
+            look_again: None,
             recalls: 0,
             unblocked: Vec::new(),
             actions: VecDeque::new(),
@@ -181,6 +184,6 @@ impl Scheduler {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
         let waiting = self.begin_by.first().map(|(deadline, _)| *deadline);
-        silent.into_iter().chain(waiting).chain(self.stalled).min()
+        silent.into_iter().chain(waiting).chain(self.stalled).chain(self.look_again).min()
     }
 }

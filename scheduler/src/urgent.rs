@@ -8,6 +8,8 @@
 //! a client that is [`URGENT_LEAD_NS`] ahead, for each engine, waits for its turn. An engine never holds more than
 //! [`URGENT_CHUNKS_MAX`] of them, and none of a client of whose other chunks it holds any: the order of one client's chunks stays.
 
+use std::time::Duration;
+
 use crate::assign::DIRECT_CHUNKS_MAX;
 use crate::bug::Bug;
 use crate::direct::DirectChunk;
@@ -19,9 +21,11 @@ use crate::scheduler::Scheduler;
 /// The most urgent chunks that an engine holds.
 pub(crate) const URGENT_CHUNKS_MAX: u32 = 4;
 
-/// A client is still served at once when it has had this much more work on each engine than another one. Calls whose length is
-/// not known are charged this much until they are reported.
-const URGENT_LEAD_NS: u64 = 1_000_000;
+/// A client is still served at once when it has had this much more work on each engine than another one.
+const URGENT_LEAD_NS: u64 = 20_000_000;
+
+/// When a client that is ahead is looked at again: those that it is ahead of get on meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Elements that take longer than this are not worth waiting for: the next engine to report may be free before.
 const ELEMENT_NS_MAX: f64 = 1e6;
@@ -43,11 +47,35 @@ impl Scheduler {
             return true;
         }
         let lead_ns = URGENT_LEAD_NS.saturating_mul(self.open_engines);
-        let client = self.jobs[slot].client;
+        let owner = |slot: u32| self.jobs[slot].client;
+        let (client, under_way) = (owner(slot), held.iter().find(|run| !run.urgent));
         held.iter().all(|run| {
-            let same = self.jobs[run.slot].client == client;
-            if same { run.urgent } else { self.fair.lead_ns(slot, run.slot) <= lead_ns }
+            let other = owner(run.slot);
+            if other == client {
+                return run.urgent;
+            }
+            // What runs for longer than was expected has not been charged for that yet.
+            let uncharged = under_way.filter(|front| owner(front.slot) == other);
+            let uncharged_ns = uncharged.map_or(0, |front| self.ran_ns(at).saturating_sub(front.charge_ns));
+            self.fair.lead_ns(slot, run.slot) <= lead_ns.saturating_add(uncharged_ns)
         })
+    }
+
+    /// How long the engine has been at its chunk, without the urgent ones in between.
+    fn ran_ns(&self, at: u32) -> u64 {
+        let engine = &self.engines[at];
+        let since = u64::try_from(self.now.since(engine.begun).as_nanos()).unwrap_or(u64::MAX);
+        since.saturating_sub(engine.urgent_ns)
+    }
+
+    /// An engine has reported: it is at its next chunk, or still at the same one.
+    pub(crate) fn note_begun(&mut self, at: u32, urgent: bool, busy_ns: u64) {
+        let (now, engine) = (self.now, &mut self.engines[at]);
+        if urgent {
+            engine.urgent_ns = engine.urgent_ns.saturating_add(busy_ns);
+        } else {
+            (engine.begun, engine.urgent_ns) = (now, 0);
+        }
     }
 
     /// Sends chunks of jobs that need not wait to engines whose windows are full.
@@ -61,6 +89,9 @@ impl Scheduler {
                 {
                     self.programs[program].looked_at = at;
                     self.assign_urgent(at, job);
+                }
+                if self.fair.is_ready(job) && self.is_short(&self.jobs[job]) && self.waits_for_others(program, job) {
+                    self.look_again = Some(self.now.after(PAUSE));
                 }
             }
         }
@@ -88,6 +119,16 @@ impl Scheduler {
             let engine = &self.engines[*at];
             engine.open && !self.is_barred(program, *at) && self.is_urgent(*at, job) && self.has_quick_elements(*at)
         })
+    }
+
+    /// Whether engines that were looked at hold work of other clients.
+    fn waits_for_others(&self, program: u32, job: u32) -> bool {
+        let client = self.jobs[job].client;
+        let has_others = |at: &u32| {
+            let held = &self.engines[*at].held;
+            held.cancelled() == 0 && held.iter().any(|run| self.jobs[run.slot].client != client)
+        };
+        self.programs[program].holders.iter().take(ENGINES_MAX).any(has_others)
     }
 
     /// Whether what the engine runs lets others in soon, as far as is known.

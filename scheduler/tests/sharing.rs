@@ -70,8 +70,7 @@ fn an_engine_holds_few_urgent_chunks_and_a_client_that_had_more_than_its_share_w
         let given = assigned(&core.submit_as(2, 10 + call, 1, 1, direct(&[0])));
         urgent += given.iter().filter(|(.., urgent)| *urgent).count();
     }
-    // Each is charged a millisecond until it is reported, and two engines allow a lead of two.
-    assert!((2..=4).contains(&urgent), "{urgent}");
+    assert_eq!(urgent, 4);
     // Ten seconds' worth of work puts it far ahead of the other client.
     while let Some(at) = core.assigned.iter().position(|(_, _, run)| run.job.0 >= 10) {
         core.report(at, 1_000 * MS, &[]);
@@ -79,6 +78,24 @@ fn an_engine_holds_few_urgent_chunks_and_a_client_that_had_more_than_its_share_w
     let late = assigned(&core.submit_as(2, 30, 1, 1, direct(&[0])));
     assert_eq!(late, [(0, 30, 1, false)], "a direct call is sent, but in its turn");
     assert!(assigned(&core.submit_as(2, 31, 1, 1, AUTO)).is_empty(), "and a balanced one waits");
+}
+
+/// A chunk that takes much longer than was expected is not charged before it is reported: its time counts all the same.
+#[test]
+fn a_client_waits_until_the_others_running_chunk_has_had_as_much() {
+    let mut core = Core::new(&[1]);
+    core.submit_as(1, 1, 1, 10, fixed(5));
+    assert!(assigned(&core.submit_as(2, 2, 1, 1, AUTO))[0].3);
+    core.now = core.now.after(100 * MS);
+    let at = core.assigned.iter().position(|(_, _, run)| run.job.0 == 2).unwrap();
+    core.report(at, 100 * MS, &[]);
+    assert!(assigned(&core.submit_as(2, 3, 1, 1, AUTO)).is_empty(), "it has had all the time there was");
+    while core.now < Timestamp(100_000_000).after(70 * MS) {
+        core.now = core.core.poll_timeout().unwrap();
+        assert!(assigned(&core.tell(Input::Tick)).is_empty());
+    }
+    core.now = core.now.after(30 * MS);
+    assert_eq!(assigned(&core.tell(Input::Tick)), [(0, 3, 1, true)]);
 }
 
 #[test]
@@ -172,7 +189,7 @@ fn a_client_of_many_single_calls_gets_its_share_and_no_more() {
         for steps in [500, 4_000] {
             let got = share(ahead, &AUTO, steps);
             let difference = got[0].abs_diff(got[1]);
-            assert!(difference <= 30_000_000, "{ahead} at once, {steps} steps: {got:?} ns");
+            assert!(difference <= 100_000_000, "{ahead} at once, {steps} steps: {got:?} ns");
         }
     }
 }

@@ -2,11 +2,13 @@
 
 mod apply;
 mod auto;
+mod broadcast;
 mod bulk;
 mod core;
 mod memory;
 mod ranks;
 mod results;
+mod sharing;
 pub(crate) mod start;
 mod sums;
 mod throughput;
@@ -21,6 +23,10 @@ use crate::reference::Bare;
 /// Measures all that is asked for.
 pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
     with_a_cluster(arguments, figures)?;
+    if arguments.wants(Group::Broadcast) {
+        announce("one value for many engines");
+        broadcast::measure(arguments, figures)?;
+    }
     if arguments.wants(Group::Ranks) {
         announce("ranks that talk to each other");
         ranks::measure(arguments, figures)?;
@@ -42,7 +48,15 @@ pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
 
 /// What one cluster and one reference server serve.
 fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
-    let groups = [Group::Throughput, Group::Apply, Group::Bulk, Group::Sums, Group::Auto, Group::Results];
+    let groups = [
+        Group::Throughput,
+        Group::Apply,
+        Group::Bulk,
+        Group::Sums,
+        Group::Auto,
+        Group::Results,
+        Group::Sharing,
+    ];
     if !groups.into_iter().any(|group| arguments.wants(group)) {
         return Ok(());
     }
@@ -70,6 +84,10 @@ fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
     if arguments.wants(Group::Auto) {
         announce("automatic chunk sizes");
         auto::measure(arguments, client, figures)?;
+    }
+    if arguments.wants(Group::Sharing) {
+        announce("calls beside another client's job");
+        sharing::measure(arguments, &cluster, figures)?;
     }
     if arguments.wants(Group::Results) {
         announce("results that go to a file");
