@@ -11,7 +11,7 @@ use memmap2::MmapRaw;
 
 const BYTES: usize = 4096;
 
-/// What a worker runs at the moment, and what it is wanted for. Each word is written by one side and read by the other.
+/// What a worker runs at the moment, and what it is wanted for. One side writes what the other reads.
 #[derive(Debug)]
 pub struct Board {
     file: File,
@@ -97,9 +97,10 @@ impl Board {
         self.word(4).load(Ordering::Acquire).checked_sub(1)
     }
 
-    /// The daemon has sent so many urgent runs in all, or is about to.
+    /// So many urgent runs were sent in all. The daemon says so when one is on its way; the worker when one has come, for while it was
+    /// starting there was no page to say it on.
     pub fn announce(&self, runs: u64) {
-        self.word(5).store(runs, Ordering::Release);
+        self.word(5).fetch_max(runs, Ordering::AcqRel);
     }
 
     /// How many urgent runs were announced.
@@ -153,6 +154,7 @@ mod tests {
         worker.idle();
         assert_eq!((daemon.suspended(), daemon.running()), (None, None));
         daemon.announce(3);
+        worker.announce(2);
         assert_eq!(worker.announced(), 3);
     }
 

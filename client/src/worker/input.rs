@@ -130,7 +130,12 @@ impl Input {
             let what = format!("chunks of job {}, which was never opened", assign.chunks.job);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         };
-        shared.queue.push(Work::new(Arc::clone(job), assign, data));
+        let work = Work::new(Arc::clone(job), assign, data);
+        let urgent = work.urgent;
+        shared.queue.push(work);
+        if urgent {
+            shared.board.announce(shared.queue.urgent_come());
+        }
         Ok(())
     }
 }

@@ -16,7 +16,9 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     /// Of the run under way: chunks claimed (high half) and chunks it may claim (low half).
     claim: AtomicU64,
-    /// Urgent runs that were begun, or taken away.
+    /// Urgent runs that have come.
+    urgent_come: AtomicU64,
+    /// Those of them that were begun, or taken away.
     urgent_gone: AtomicU64,
 }
 
@@ -30,6 +32,7 @@ struct State {
 impl Queue {
     pub(crate) fn push(&self, work: Work) {
         let waiting = &mut self.lock().waiting;
+        self.urgent_come.fetch_add(work.urgent.into(), Ordering::AcqRel);
         let all = waiting.len();
         let before = if work.urgent { waiting.iter().take_while(|w| w.urgent).count() } else { all };
         waiting.insert(before, work);
@@ -51,6 +54,11 @@ impl Queue {
         let work = if waiting.front()?.urgent { waiting.pop_front() } else { None };
         self.count_gone(work.as_ref());
         work
+    }
+
+    /// How many urgent runs have come in all.
+    pub(crate) fn urgent_come(&self) -> u64 {
+        self.urgent_come.load(Ordering::Acquire)
     }
 
     /// How many urgent runs were begun, or taken away, in all.

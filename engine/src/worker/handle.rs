@@ -139,7 +139,7 @@ impl Worker {
         let _ = frames.send(frame).await;
         if urgent {
             let runs = self.urgent.fetch_add(1, Ordering::AcqRel) + 1;
-            // One that is only starting has nothing to interrupt.
+            // One that is only starting finds out when it comes.
             if let Some(board) = self.board.get() {
                 board.announce(runs);
             }
