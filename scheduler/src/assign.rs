@@ -88,6 +88,10 @@ impl Scheduler {
         };
         self.set_mood(at, mood);
         self.note(at);
+        // What has just been given may be what another client's call would wait for.
+        if self.clients.len() > 1 && !self.fair.is_empty() {
+            self.hurry();
+        }
         given
     }
 

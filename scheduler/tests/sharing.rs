@@ -5,9 +5,9 @@ mod common;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use common::{Core, MS, direct, fixed};
+use common::{Core, MS, direct, fixed, running};
 use phalanx_proto::ids::{ClientId, JobKey, NodeId, Run};
-use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, Plan, Scheduler, Timestamp};
+use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, LossKind, Plan, Scheduler, Timestamp};
 
 const AUTO: Plan = Plan::Balanced { chunking: Chunking::Auto, remaining: Vec::new() };
 
@@ -96,6 +96,22 @@ fn a_client_waits_until_the_others_running_chunk_has_had_as_much() {
     }
     core.now = core.now.after(30 * MS);
     assert_eq!(assigned(&core.tell(Input::Tick)), [(0, 3, 1, true)]);
+}
+
+/// It was urgent before it was lost, and is again.
+#[test]
+fn a_call_that_was_lost_with_its_worker_does_not_wait_behind_what_was_lost_with_it() {
+    let mut core = Core::new(&[1]);
+    core.submit_as(1, 1, 1, 10, fixed(5));
+    core.now = core.now.after(2_000 * MS);
+    assert!(assigned(&core.submit_as(2, 2, 1, 1, direct(&[0])))[0].3);
+    core.worker_lost(0, LossKind::Died, running(2, 0, 1, Some(0)));
+    core.now = core.now.after(MS);
+    assert!(assigned(&core.submit_as(2, 3, 1, 1, AUTO))[0].3);
+    core.now = core.now.after(MS);
+    let again = assigned(&core.worker_lost(0, LossKind::Died, running(3, 0, 1, Some(0))));
+    let call = again.iter().position(|(_, job, ..)| *job == 3).expect("it goes on at once");
+    assert!(call == 0 || again[call].3, "{again:?}");
 }
 
 #[test]
