@@ -196,9 +196,10 @@ impl Fair {
             return;
         }
         // The first in the order may have had more than it is listed with.
-        let first = self.all.first().map_or(0, |(_, _, lane)| {
-            self.clients[self.lanes[*lane as usize].client as usize].time
-        });
+        let first = self
+            .all
+            .first()
+            .map_or(0, |(_, _, lane)| self.clients[self.lanes[*lane as usize].client as usize].time);
         let present = self.now.max(first);
         let client = &mut self.clients[client as usize];
         client.time = client.time.max(present);

@@ -186,7 +186,9 @@ fn windows_hold(core: &Scheduler) -> Result<(), String> {
         let direct = held.direct();
         let urgent = held.urgent();
         must(urgent <= URGENT_CHUNKS_MAX, || format!("engine {} holds {urgent} urgent chunks", engine.id))?;
-        must(direct <= DIRECT_CHUNKS_MAX + urgent, || format!("engine {} holds {direct} direct chunks", engine.id))?;
+        must(direct <= DIRECT_CHUNKS_MAX + urgent, || {
+            format!("engine {} holds {direct} direct chunks", engine.id)
+        })?;
         let others = u64::from(held.chunks() - direct - held.cancelled());
         must(others <= most + u64::from(urgent), || format!("engine {} holds {others} chunks", engine.id))?;
     }
@@ -211,7 +213,9 @@ fn one_program_each(core: &Scheduler) -> Result<(), String> {
     for (slot, program) in core.programs.iter() {
         let found = holders.remove(&slot).unwrap_or_default();
         must(found == program.holders, || format!("engines {found:?} hold program {}", program.key))?;
-        must(!found.is_empty() || !program.jobs.is_empty(), || format!("program {} is not used", program.key))?;
+        must(!found.is_empty() || !program.jobs.is_empty(), || {
+            format!("program {} is not used", program.key)
+        })?;
         must(core.program_slots.get(&program.key) == Some(&slot), || {
             format!("program {} is lost", program.key)
         })?;

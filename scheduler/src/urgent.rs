@@ -90,7 +90,10 @@ impl Scheduler {
                     self.programs[program].looked_at = at;
                     self.assign_urgent(at, job);
                 }
-                if self.fair.is_ready(job) && self.is_short(&self.jobs[job]) && self.waits_for_others(program, job) {
+                if self.fair.is_ready(job)
+                    && self.is_short(&self.jobs[job])
+                    && self.waits_for_others(program, job)
+                {
                     self.look_again = Some(self.now.after(PAUSE));
                 }
             }
@@ -117,7 +120,10 @@ impl Scheduler {
         let in_turn = holders.range(after..).chain(holders.range(..after)).copied();
         in_turn.take(ENGINES_MAX).find(|at| {
             let engine = &self.engines[*at];
-            engine.open && !self.is_barred(program, *at) && self.is_urgent(*at, job) && self.has_quick_elements(*at)
+            engine.open
+                && !self.is_barred(program, *at)
+                && self.is_urgent(*at, job)
+                && self.has_quick_elements(*at)
         })
     }
 

@@ -1,6 +1,9 @@
 //! Two clients on the same engines: a long job of one does not hold up the calls of another, whatever becomes of those.
 
-use phalanx_tests::{Cluster, Gate, Program};
+use std::path::PathBuf;
+
+use phalanx_profile::{ConnectionFile, Role};
+use phalanx_tests::{Cluster, Gate, Network, Program};
 
 /// A cluster of one engine, which is in the middle of a chunk that does not end before the gate is opened.
 fn busy(scenario: &str) -> (Cluster, Gate, Program) {
@@ -62,4 +65,39 @@ fn the_run_limits_of_both_are_kept_apart() {
     assert!(cluster.workers().iter().any(|worker| worker.to_string() == pid), "the process was not ended");
     gate.open();
     long.finish();
+}
+
+/// A connection file for another machine, and the network that it is reached through.
+fn through_a_network(cluster: &Cluster, role: Role) -> (PathBuf, Network) {
+    let path = cluster.profile_folder().join(role.file_name());
+    let mut file = ConnectionFile::load(path, role).expect("the controller has written it");
+    let network = Network::to(&file.endpoints.tcp[0]);
+    file.endpoints.socket = None;
+    file.endpoints.tcp = vec![network.address()];
+    let path = cluster.home().join(format!("elsewhere-{}", role.file_name()));
+    file.save(&path).expect("the test's folder can be written to");
+    (path, network)
+}
+
+/// One message from the client and one to each node, however many engines the node has.
+#[test]
+fn a_value_for_all_engines_crosses_the_network_once_to_the_controller_and_once_to_a_node() {
+    const VALUE: u64 = 16 << 20;
+    let mut cluster = Cluster::start(1);
+    let (node_file, to_node) = through_a_network(&cluster, Role::Engine);
+    cluster.add_node_with(&node_file, 8);
+    cluster.wait_for_engines(9);
+    let (client_file, from_client) = through_a_network(&cluster, Role::Client);
+    let gate = cluster.gate("gate");
+    let client_file = client_file.to_str().expect("tests' folders have plain names");
+    let mut program = Program::start(&cluster, "sharing", &["push", client_file, gate.folder()]);
+    program.wait_for_line("ready");
+    let before = (from_client.carried().0, to_node.carried().1);
+    gate.open();
+    program.wait_for_line("pushed");
+    let carried = (from_client.carried().0 - before.0, to_node.carried().1 - before.1);
+    // The rest is for messages, TLS and signs of life.
+    let is_once = |bytes: u64| (VALUE..VALUE + VALUE / 16).contains(&bytes);
+    assert!(is_once(carried.0) && is_once(carried.1), "{carried:?} bytes for a value of {VALUE}");
+    assert_eq!(program.finish().line("on "), "on 9 engines");
 }

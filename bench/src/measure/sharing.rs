@@ -7,8 +7,8 @@ use phalanx::{AsyncMapResult, Auto, Chunksize, Client};
 use super::work::{spin, steps_per_us};
 use crate::arguments::Arguments;
 use crate::catalogue::{
-    Definition, FAIR_NOOP_1, FAIR_NOOP_1_DIRECT, FAIR_NOOP_AUTO, FAIR_NOOP_AUTO_DIRECT, FAIR_RATIO, FAIR_SHORT_1,
-    FAIR_SHORT_1_DIRECT, FAIR_SHORT_AUTO, FAIR_SHORT_AUTO_DIRECT,
+    Definition, FAIR_NOOP_1, FAIR_NOOP_1_DIRECT, FAIR_NOOP_AUTO, FAIR_NOOP_AUTO_DIRECT, FAIR_RATIO,
+    FAIR_SHORT_1, FAIR_SHORT_1_DIRECT, FAIR_SHORT_AUTO, FAIR_SHORT_AUTO_DIRECT,
 };
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -92,7 +92,8 @@ fn busy_us(
             taken += 1;
         }
         job.abort();
-        job.wait(None);
+        // It says whether it has ended, which it has.
+        let _ = job.wait(None);
     }
     times.median().ok_or(Error::Wrong("apply"))
 }

@@ -250,7 +250,11 @@ mod tests {
         assert_eq!(queue.begin_urgent().unwrap().chunks, chunks(2, 0, 1));
         assert_eq!((queue.claim(), queue.urgent_gone()), (Some(1), 1));
         assert_eq!(queue.recall(chunks(1, 0, 10)), [chunks(1, 2, 1), chunks(1, 3, 2), chunks(1, 5, 1)]);
-        assert_eq!(queue.begin().unwrap().chunks, chunks(3, 0, 1), "when nothing is under way it is begun like any other");
+        assert_eq!(
+            queue.begin().unwrap().chunks,
+            chunks(3, 0, 1),
+            "when nothing is under way it is begun like any other"
+        );
         assert_eq!((claim_all(&queue), queue.urgent_gone()), (1, 2));
     }
 

@@ -75,16 +75,7 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             arbitrary_bytes()
         )
             .prop_map(|(chunks, (element_first, chunk_len, stride, urgent), lens, only, data)| {
-                Frame::Assign(Assign {
-                    chunks,
-                    element_first,
-                    chunk_len,
-                    stride,
-                    lens,
-                    only,
-                    urgent,
-                    data,
-                })
+                Frame::Assign(Assign { chunks, element_first, chunk_len, stride, lens, only, urgent, data })
             }),
         arbitrary_chunks().prop_map(Frame::Recall),
         arbitrary_chunks().prop_map(Frame::Returned),

@@ -18,6 +18,9 @@ fn main() -> phalanx::Result<()> {
     phalanx::init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["push", file, gate] = arguments[..] {
+        return push(&Client::connect_file(file)?, &Gate::at(gate));
+    }
     let client = Client::connect("test")?;
     match arguments[..] {
         ["long", gate] => long(&client, Gate::at(gate))?,
@@ -45,7 +48,11 @@ fn start(client: &Client, gate: Gate) -> AsyncMapResult<u64> {
         }
         3 * x + 1
     };
-    let job = client.load_balanced_view().run_limit(LIMIT).with(gate.clone()).map_async(run, 0..ELEMENTS, CHUNKSIZE);
+    let job = client.load_balanced_view().run_limit(LIMIT).with(gate.clone()).map_async(
+        run,
+        0..ELEMENTS,
+        CHUNKSIZE,
+    );
     gate.wait_for_arrivals(1);
     job
 }
@@ -94,7 +101,8 @@ fn large_calls(client: &Client) -> phalanx::Result<()> {
     let values: Vec<f64> = (0..(8 << 20) / 8).map(f64::from).collect();
     let view = client.direct_view(0);
     view.push("large", &values).get()?;
-    let sums = client.load_balanced_view().map_async(|v: Vec<f64>| v.iter().sum::<f64>(), [values.clone()], 1);
+    let sums =
+        client.load_balanced_view().map_async(|v: Vec<f64>| v.iter().sum::<f64>(), [values.clone()], 1);
     assert_eq!(sums.get()?, [values.iter().sum::<f64>()]);
     assert_eq!(view.pull::<Vec<f64>>("large").get()?, values);
     println!("served");
@@ -117,6 +125,21 @@ fn hanging_call(client: &Client) -> phalanx::Result<()> {
     };
     let hung = client.load_balanced_view().run_limit(LIMIT).apply(hang, ()).get().map(|()| ());
     println!("hung {}", kind(hung));
+    Ok(())
+}
+
+/// A large value to all engines, when the test has looked at what came before.
+fn push(client: &Client, gate: &Gate) -> phalanx::Result<()> {
+    let view = client.direct_view(..);
+    view.push("value", &1_u64).get()?;
+    println!("ready");
+    wait_until("the test has looked", DEADLINE, || gate.is_open());
+    let value: Vec<f64> = (0..(16 << 20) / 8).map(f64::from).collect();
+    view.push("value", &value).get()?;
+    println!("pushed");
+    let ends = view.execute(|ns| ns.at::<Vec<f64>>("value").last().copied()).get()?;
+    assert_eq!(ends, vec![value.last().copied(); client.ids().len()]);
+    println!("on {} engines", ends.len());
     Ok(())
 }
 
