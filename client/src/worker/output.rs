@@ -175,3 +175,45 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use phalanx_proto::frames::FrameDecoder;
+
+    use super::super::work::{Job, Payload};
+    use super::*;
+
+    /// The time of an urgent run of somebody else belongs to that.
+    #[test]
+    fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours);
+        let work = Work {
+            job: Arc::new(Job::new(Err(String::new()), String::new(), Bytes::new())),
+            chunks: Chunks { job: 1, first: 0, count: 2, attempt: 1 },
+            element_first: 0,
+            chunk_len: 1,
+            stride: 0,
+            lens: Bytes::new(),
+            only: Bytes::new(),
+            urgent: false,
+            data: Payload::default(),
+        };
+        let mut result =
+            ChunkResult { started_ns: 100, completed_ns: 1_000, away_ns: 700, ..ChunkResult::default() };
+        output.add(&work, 0, &mut result).unwrap();
+        assert_eq!(result.away_ns, 0, "the next chunk starts afresh");
+        (result.started_ns, result.completed_ns) = (1_000, 1_050);
+        output.add(&work, 1, &mut result).unwrap();
+        output.flush().unwrap();
+        drop(output);
+        let (mut decoder, mut wire) = (FrameDecoder::default(), Vec::new());
+        theirs.read_to_end(&mut wire).unwrap();
+        decoder.buffer().extend_from_slice(&wire);
+        let Some(Frame::Report(report)) = decoder.next_frame().unwrap() else { panic!("a report") };
+        assert_eq!((report.chunks.count, report.busy_ns), (2, 200 + 50));
+    }
+}
