@@ -56,6 +56,8 @@ pub(crate) enum Group {
     Sharing,
     /// One value to all engines, once and one by one
     Broadcast,
+    /// What it costs to keep a history of jobs
+    History,
     /// Barrier, broadcast, all_reduce and gather between ranks
     Ranks,
     /// Time until a local cluster is ready

@@ -72,6 +72,7 @@ catalogue! {
     AUTO_UNIFORM = "auto_ratio_uniform", "best fixed chunks / Auto, uniform elements", "×", more, AtLeast(0.9);
     AUTO_HEAVY = "auto_ratio_heavy", "best fixed chunks / Auto, heavy-tailed elements", "×", more, AtLeast(0.9);
     AUTO_TINY = "auto_ratio_tiny", "best fixed chunks / Auto, tiny elements", "×", more, AtLeast(0.9);
+    HISTORY_RATIO = "history_overhead_ratio", "no-op map, chunksize 1, history kept / not kept", "×", more, AtLeast(0.9);
     HDF5_RATIO = "hdf5_stream_ratio", "100 000 results of 40 µs each, to a file / without", "×", less, AtMost(1.1);
     HDF5_NOOP = "hdf5_noop_elements_per_s", "100 000 no-op results to a file", "elements/s", more;
     FAIR_RATIO = "fair_latency_ratio", "call beside another client's million elements / alone: the worst below", "×", less, AtMost(3.0);
@@ -141,7 +142,7 @@ mod tests {
     fn keys_that_others_read_stay() {
         let promised = "elements_per_s_chunk1 elements_per_s_chunk10 elements_per_s_chunk100 elements_per_s_chunk1000 \
              elements_per_s_auto apply_rtt_us grpc_unary_rtt_us scatter_mib_s gather_mib_s grpc_stream_mib_s \
-             local4_ready_ms hdf5_stream_ratio comm_barrier_2_us comm_all_reduce_16m_4_us idle_engine_mib controller_mib_1m sched_ns_per_chunk_10 sched_ns_per_chunk_10000";
+             local4_ready_ms history_overhead_ratio hdf5_stream_ratio comm_barrier_2_us comm_all_reduce_16m_4_us idle_engine_mib controller_mib_1m sched_ns_per_chunk_10 sched_ns_per_chunk_10000";
         let lost: Vec<_> = promised.split_whitespace().filter(|key| find(key).is_none()).collect();
         assert!(lost.is_empty(), "{lost:?}");
     }

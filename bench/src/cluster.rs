@@ -30,9 +30,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster of `engines` engines and connects to it.
     pub(crate) fn start(engines: u32) -> Result<Self, Error> {
+        Self::start_with(engines, &[])
+    }
+
+    /// As [`start`](Self::start), with arguments for the controller.
+    pub(crate) fn start_with(engines: u32, controller: &[&str]) -> Result<Self, Error> {
         let home =
             tempfile::Builder::new().prefix("phalanx-bench-").tempdir().map_err(Error::system("a folder"))?;
-        let mut controller = Daemon::start("controller", home.path(), &[])?;
+        let mut controller = Daemon::start("controller", home.path(), controller)?;
         controller.wait_for_line("controller ready")?;
         let engine = Daemon::start("engine", home.path(), &["-n", &engines.to_string()])?;
         let client = Client::connect_file(home.path().join(PROFILE).join("client.json"))?;

@@ -1,19 +1,24 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
+use phalanx_history::JobState;
+
+use crate::moment;
 
 const EXAMPLES: &str = "\
 Examples:
   phalanx start -n 4                    a cluster of four engines on this machine
   phalanx status                        its engines and jobs
+  phalanx explain 01890a5d              why a job waits
   phalanx stop                          ends it
 
   phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
                                         one that engines and clients on other machines can join
   phalanx list                          all profiles, and which of them run
+  phalanx history --since 2h            what has become of jobs
   phalanx results data/sweep.h5         what is in a file of results
 
 In a program:  let client = phalanx::Client::connect(\"nbserver\")?;
@@ -57,9 +62,50 @@ and --json prints everything there is to know:
 
 Exit codes: 0 it runs, 1 an error, 11 nothing runs on the profile.";
 
+const HISTORY_EXAMPLES: &str = "\
+What was noted survives the controller: while one runs it is asked, else the file history.sqlite of the
+profile is read. It is bounded (controller --history-rows-limit, --history-days-limit).
+
+Times are how long ago (90s, 15m, 2h, 7d, 2w) or UTC (2026-11-27, 2026-11-27T10:30). With --job the chunks
+of one job are shown; the end of its id, as the tables show it, will do.
+
+Examples:
+  phalanx history --since 2h
+  phalanx history --state failed,aborted --label 'sweep*'
+  phalanx history --job b302099a8057 --failed
+  phalanx history --limit 1000 --json | jq -r '.jobs[] | select(.elements_failed > 0) | .message'
+
+On a terminal this prints tables. Elsewhere it prints one line per thing, with tabs between the fields:
+  job       id, state, submitted and ended in ns since 1970, view, elements, done, failed, chunks, attempts
+            lost, client's host and pid, function, why the first element failed
+  chunk     job, first chunk, chunks, first element, elements, failed, engine, host, attempt, status, started
+            and ended in ns since 1970, kind of failure, message
+
+States: running, completed, failed (some elements were), aborted, expired (not begun within its queue limit),
+client-lost, interrupted (the controller ended first).
+
+Exit codes: 0 it was read, 1 an error, 2 wrong usage, 11 there is no such profile.";
+
 const LIST_EXAMPLES: &str = "\
 On a terminal this prints a table. Elsewhere it prints one line per profile, with tabs between the fields:
 profile, state (running, locked, stopped, unusable), controller's pid, its host or what is wrong, directory.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+The answer is the scheduler's own: which engines hold chunks of the job, how many wait, and what the
+first of them waits for: engines that are busy or lack a tag, other jobs, a client that does not read.
+
+Examples:
+  phalanx explain 01890a5d              the beginning of an id, as phalanx status shows it
+  phalanx explain survey                a label
+  phalanx explain survey --json | jq -r .waiting
+
+On a terminal this prints sentences. Elsewhere it prints one line per thing, with tabs between the fields:
+  job       id, elements done, all elements, elements failed, chunks queued, chunks waiting, function or label
+  running   engine, chunk, attempt, chunks of the job that it holds
+  waiting   why the first waiting chunk waits
+  after     id of a job that must be over before
+
+Exit codes: 0 it was explained, 1 an error: no such job, or several; 11 nothing runs on the profile.";
 
 const RESULTS_EXAMPLES: &str = "\
 Also while the run goes on: the file is whole at every moment.
@@ -96,6 +142,12 @@ pub(crate) enum Command {
     /// Shows engines, jobs, clients and memory
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
+    /// Says why a job waits, or how it stands
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainOptions),
+    /// Shows what has become of jobs, also after the controller was stopped
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(HistoryOptions),
     /// Shows what is in a file of results: parameters, what is done, failed and missing, timings, engines
     #[command(after_help = RESULTS_EXAMPLES)]
     Results(ResultsOptions),
@@ -110,6 +162,8 @@ impl Command {
             Command::Start(options) => options.json,
             Command::Stop(options) => options.json,
             Command::Status(options) => options.json,
+            Command::Explain(options) => options.json,
+            Command::History(options) => options.json,
             Command::Results(options) => options.json,
             Command::List(options) => options.json,
         }
@@ -172,6 +226,70 @@ pub(crate) struct StatusOptions {
     pub(crate) json: bool,
 }
 
+/// `phalanx explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainOptions {
+    /// The job: its id, the beginning of it, or its label
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+
+    /// The profile whose controller to ask
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `phalanx history`
+#[derive(Debug, Args)]
+pub(crate) struct HistoryOptions {
+    /// The profile to look at
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Jobs that ended then or later, and those under way
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub(crate) since: Option<SystemTime>,
+
+    /// Jobs that were submitted then or earlier
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub(crate) until: Option<SystemTime>,
+
+    /// Jobs in this state; several with commas between them
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub(crate) state: Vec<JobState>,
+
+    /// Jobs with this text in their label, or whose whole label fits a pattern with *, ? or [...]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) label: String,
+
+    /// What this engine had a part in
+    #[arg(long, value_name = "ID")]
+    pub(crate) engine: Option<u32>,
+
+    /// What engines of this machine had a part in
+    #[arg(long, value_name = "HOST", default_value = "", hide_default_value = true)]
+    pub(crate) host: String,
+
+    /// Jobs with elements that failed; with --job, what failed, was tried again or was lost
+    #[arg(long)]
+    pub(crate) failed: bool,
+
+    /// Most rows [default: 50 jobs, or 1000 rows of chunks]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// The chunks of this job: its id, or the beginning or end of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["since", "until", "state", "label"])]
+    pub(crate) job: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `phalanx results`
 #[derive(Debug, Args)]
 pub(crate) struct ResultsOptions {
@@ -190,6 +308,10 @@ pub(crate) struct ListOptions {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn state(text: &str) -> Result<JobState, String> {
+    text.parse()
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -223,7 +345,7 @@ mod tests {
         let mut command = Arguments::command().term_width(110);
         command.build();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["start", "stop", "status", "results", "list"] {
+        for name in ["start", "stop", "status", "explain", "history", "results", "list"] {
             let sub = command.find_subcommand_mut(name).expect("a command of ours");
             // What the environment holds here would make the text differ from machine to machine.
             let help = sub.clone().mut_args(|a| a.hide_env_values(true)).render_long_help();

@@ -9,15 +9,18 @@ use phalanx_profile::{
 };
 use phalanx_proto::host;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::StatusRequest;
 use phalanx_proto::v1::cluster_client::ClusterClient;
+use phalanx_proto::v1::{ExplainRequest, HistoryReply, HistoryRequest, StatusRequest};
 use thiserror::Error;
 use tonic::transport::Channel;
 
+use crate::explained::Explained;
 use crate::snapshot::Snapshot;
 
 /// A controller that is not stuck answers in milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// What it says of the past comes from a disk, and others may have asked before.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A controller could not be asked.
 #[derive(Debug, Error)]
@@ -37,6 +40,12 @@ pub(crate) enum AskError {
     /// It said no.
     #[error("the controller does not say how its cluster is: {0}")]
     Refused(String),
+    /// There is no such job, or more than one.
+    #[error("{0}")]
+    UnknownJob(String),
+    /// It said why it cannot answer.
+    #[error("{0}")]
+    History(String),
     /// It is stuck, or stopped.
     #[error("the controller of profile `{profile}` does not answer within {} seconds: is it suspended, or its machine overloaded?", ANSWER_TIMEOUT.as_secs())]
     Silent { profile: String },
@@ -51,9 +60,18 @@ pub(crate) async fn status(profile: &str) -> Result<Snapshot, AskError> {
     Controller::connect(&profile).await?.snapshot().await
 }
 
+/// `phalanx explain`
+pub(crate) async fn explain(profile: &str, job: &str) -> Result<Explained, AskError> {
+    let profile = Profile::open(profile)?;
+    if !may_run(&profile)? {
+        return Err(AskError::NotRunning { profile: profile.name().to_owned() });
+    }
+    Controller::connect(&profile).await?.explain(job).await
+}
+
 /// Whether a controller may answer: one holds the profile's lock, or the profile is a copy of another machine's,
 /// whose lock cannot be seen from here.
-fn may_run(profile: &Profile) -> Result<bool, AskError> {
+pub(crate) fn may_run(profile: &Profile) -> Result<bool, AskError> {
     if !matches!(Lock::status(profile)?, LockStatus::Free) {
         return Ok(true);
     }
@@ -83,6 +101,26 @@ impl Controller {
         let asking = self.client.status(StatusRequest {});
         match in_time(&self.profile, asking).await? {
             Ok(reply) => Ok(Snapshot::new(&self.profile, reply.into_inner())),
+            Err(status) => Err(AskError::Refused(status.message().to_owned())),
+        }
+    }
+
+    /// A page of the history.
+    pub(crate) async fn history(&mut self, request: HistoryRequest) -> Result<HistoryReply, AskError> {
+        match tokio::time::timeout(HISTORY_TIMEOUT, self.client.history(request)).await {
+            Ok(Ok(reply)) => Ok(reply.into_inner()),
+            Ok(Err(status)) => Err(AskError::History(status.message().to_owned())),
+            Err(_) => Err(AskError::Silent { profile: self.profile.clone() }),
+        }
+    }
+
+    async fn explain(&mut self, job: &str) -> Result<Explained, AskError> {
+        let asking = self.client.explain(ExplainRequest { job: job.to_owned() });
+        match in_time(&self.profile, asking).await? {
+            Ok(reply) => Ok(Explained::new(reply.into_inner())),
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                Err(AskError::UnknownJob(status.message().to_owned()))
+            }
             Err(status) => Err(AskError::Refused(status.message().to_owned())),
         }
     }

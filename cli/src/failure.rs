@@ -6,6 +6,7 @@ use phalanx_profile::{LockError, ProfileError};
 use thiserror::Error;
 
 use crate::ask::AskError;
+use crate::history::HistoryError;
 use crate::start::StartError;
 use crate::stop::StopError;
 
@@ -24,6 +25,8 @@ pub(crate) enum Failure {
     Stop(#[from] StopError),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error(transparent)]
     Results(#[from] phalanx_results::OpenError),
     #[error(transparent)]
@@ -44,6 +47,7 @@ impl Failure {
             // Nothing runs on a profile that does not exist.
             Failure::Profile(ProfileError::UnknownProfile { .. })
             | Failure::Ask(AskError::Profile(ProfileError::UnknownProfile { .. }))
+            | Failure::History(HistoryError::Profile(ProfileError::UnknownProfile { .. }))
             | Failure::Stop(StopError::Profile(ProfileError::UnknownProfile { .. })) => EXIT_NOT_RUNNING,
             _ => EXIT_ERROR,
         }

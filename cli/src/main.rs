@@ -4,6 +4,8 @@
 //! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
+//!               explain ▶ ask (the Explain rpc) ─▶ explained           │
+//!               history ▶ ask (the History rpc), or the profile's file │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
 //! ```
@@ -13,8 +15,11 @@
 mod arguments;
 mod ask;
 mod daemon;
+mod explained;
 mod failure;
+mod history;
 mod list;
+mod moment;
 mod process;
 mod progress;
 mod report;
@@ -56,6 +61,10 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Start(options) => report.started(&start::start(options).await?),
             Command::Stop(options) => report.stopped(&stop::stop(options).await?),
             Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+            Command::Explain(options) => {
+                report.explained(&ask::explain(&options.profile, &options.job).await?)
+            }
+            Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
         })

@@ -14,6 +14,8 @@ use crate::view::{DirectView, LoadBalancedView, Targets};
 use crate::worker::forgot_init;
 
 /// A connection to a cluster. Views made from it share it; it is closed when it is dropped, and a local cluster with it.
+/// Jobs that are under way then are ended, so that a program that is interrupted frees the cluster; those of a view that is
+/// [`keep`](LoadBalancedView::keep) go on, and [`job`](Self::job) finds them again.
 ///
 /// Should the controller go away, the client keeps trying to reach it; load-balanced jobs then go on where they were.
 pub struct Client {
@@ -103,6 +105,7 @@ impl Client {
         let mut client = Self::open(Arc::new(move || {
             ConnectionFile::load(&file, Role::Client).map_err(|e| e.to_string())
         }))?;
+        client.session.set_prints_here();
         client.local = Some(local);
         client.wait_for_engines(engines, Duration::from_secs(30))?;
         Ok(client)
@@ -204,6 +207,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        self.session.wait_all_kept();
         self.session.close();
         if let Some(thread) = self.thread.take() {
             // It only ends; a panic in it has been shown.

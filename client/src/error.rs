@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use phalanx_proto::v1::FailureKind;
+use phalanx_proto::v1::{self, FailureKind};
 use thiserror::Error;
 
 /// The result of nearly everything here.
@@ -50,6 +50,9 @@ pub enum Error {
         /// Those that exist.
         existing: String,
     },
+    /// A direct view names an engine twice.
+    #[error("a direct view has each engine once, and engine {0} is named twice")]
+    EngineTwice(u32),
     /// The engines waited for did not come.
     #[error("{there} of {wanted} engines are there after {waited:?}\n  Start more: engine --profile NAME -n {}", wanted - there)]
     TooFewEngines {
@@ -83,12 +86,77 @@ pub enum Error {
     /// The job was cancelled.
     #[error("the job was aborted")]
     Aborted,
+    /// A result that is not made of one value per engine was asked for them by engine.
+    #[error(
+        "the result is not one value for each engine of a list, so it cannot be given by engine\n  Use get(), or a direct view of a list or range of engines"
+    )]
+    NotPerEngine,
+    /// The executor was shut down before the call.
+    #[error("the executor was shut down, and takes no new calls; make another with executor()")]
+    ExecutorShutDown,
+    /// The stream was cancelled.
+    #[error("the stream was cancelled, and with it what was under way; nothing more comes of it")]
+    StreamCancelled,
+    /// The input of a stream panicked.
+    #[error(
+        "the iterator that a stream reads panicked, so the stream ends here: {0}\n  All elements before have been given"
+    )]
+    StreamInput(String),
+    /// A bound under which a stream cannot move.
+    #[error(
+        "a stream needs room for at least one element: {0} is not possible; give a positive number, or leave it out"
+    )]
+    StreamBound(&'static str),
+    /// What was wanted of engines was not done.
+    #[error("the engines did not do what was wanted: {0}")]
+    Control(String),
     /// The job was not begun within its queue limit.
     #[error(
         "no engine was free for the job within its queue limit of {0:?}, and it was given up
   Allow more with queue_limit, give it a higher priority, or start more engines"
     )]
     QueueLimit(Duration),
+    /// The job can never be run.
+    #[error("the job can never be run: {0}")]
+    Impossible(String),
+    /// A job that is to be waited for is not known.
+    #[error(
+        "{0}\n  Jobs can wait for jobs of the same client only, and for those that the controller still remembers"
+    )]
+    UnknownDependency(String),
+    /// Something that no engine can have.
+    #[error(
+        "{0:?} is nothing that an engine can have\n  Give a tag's name (gpu), with its value (gpu=0) or a bound on it (memory>=64, load<=0.5)"
+    )]
+    BadNeed(String),
+    /// The controller cannot answer what it was asked.
+    #[error("{0}")]
+    Question(String),
+    /// The results of a job cannot be had by its id, or not purged.
+    #[error("job {job}: {message}")]
+    NotKept {
+        /// The job's id.
+        job: String,
+        /// Why.
+        why: NotKept,
+        /// What happened, and what to do.
+        message: String,
+    },
+    /// The values of a job are of another type.
+    #[error(
+        "the values of job {job} are of type {found}, not {wanted}\n  Ask for what it was made with: client.job::<{found}>(id)"
+    )]
+    WrongResultType {
+        /// The job's id.
+        job: String,
+        /// What was asked for.
+        wanted: String,
+        /// What its client has submitted it with.
+        found: String,
+    },
+    /// A text that is no job's id.
+    #[error("{0:?} is no job's id; ids are what id() of a result gives, and client.jobs() lists")]
+    BadJobId(String),
     /// The arrays of several engines do not fit together.
     #[error("the parts of {name:?} cannot be joined: {message}")]
     Gather {
@@ -114,6 +182,9 @@ pub enum Error {
     /// A simulation that cannot be run as it was asked for.
     #[error("{0}")]
     Simulation(String),
+    /// What has become of jobs cannot be told.
+    #[error("{0}")]
+    History(String),
     /// Results could not be saved.
     #[error("{0}")]
     Save(String),
@@ -125,7 +196,44 @@ impl fmt::Debug for Error {
     }
 }
 
-/// Why one element has no result.
+/// Why the results of a job cannot be had by its id; see [`Client::job`](crate::Client::job).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotKept {
+    /// The controller knows of no such job.
+    Unknown,
+    /// It is under way, but its view was not [`keep`](crate::LoadBalancedView::keep).
+    Unasked,
+    /// They were dropped, to stay within a bound of the controller.
+    Dropped,
+    /// They were purged.
+    Purged,
+    /// The controller was restarted since.
+    ControllerRestarted,
+    /// The client left before all of the job was at the controller.
+    Unsent,
+    /// It is under way and cannot be purged.
+    Unfinished,
+    /// Something else, which the message says.
+    Other,
+}
+
+impl NotKept {
+    pub(crate) fn from_wire(why: v1::NotKept) -> Self {
+        match why {
+            v1::NotKept::Unknown => Self::Unknown,
+            v1::NotKept::Unasked => Self::Unasked,
+            v1::NotKept::Dropped => Self::Dropped,
+            v1::NotKept::Purged => Self::Purged,
+            v1::NotKept::Before => Self::ControllerRestarted,
+            v1::NotKept::Unsent => Self::Unsent,
+            v1::NotKept::Unfinished => Self::Unfinished,
+            v1::NotKept::Unspecified | v1::NotKept::Type | v1::NotKept::Limit => Self::Other,
+        }
+    }
+}
+
+/// Why one element has no result. What its chunk had printed: [`JobHandle::output_of`](crate::JobHandle::output_of).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteError {
     /// Which element of the job (for a call on engines: which target).

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use phalanx_controller::{Controller, ControllerConfig};
+use phalanx_controller::{Controller, ControllerConfig, HistoryLimits};
 use phalanx_engine::{Connection, Node, NodeConfig, OutputTo, Workers};
 use phalanx_profile::Profile;
 use tempfile::TempDir;
@@ -85,14 +85,17 @@ async fn run(
     engines: u32,
     workers: WorkersAre,
     tell: std::sync::mpsc::SyncSender<std::result::Result<(), String>>,
-    stopped: oneshot::Receiver<()>,
+    mut stopped: oneshot::Receiver<()>,
 ) {
     let programs = match profile.programs_dir() {
         Ok(dir) => dir,
         Err(e) => return drop(tell.send(Err(e.to_string()))),
     };
     let engine_file = profile.engine_file();
-    let controller = match Controller::start(ControllerConfig::local(profile)).await {
+    let mut config = ControllerConfig::local(profile);
+    // It goes with its profile's folder.
+    config.history = Some(HistoryLimits { survives_power_loss: false, ..HistoryLimits::default() });
+    let controller = match Controller::start(config).await {
         Ok(controller) => controller,
         Err(e) => return drop(tell.send(Err(e.to_string()))),
     };
@@ -104,9 +107,24 @@ async fn run(
     let (node, serving) = Node::new(config);
     let _ = tell.send(Ok(()));
     tokio::pin!(serving);
+    // By the client's end, or because it wants the whole cluster to end.
+    let stop_wanted = controller.stop_wanted();
+    let stop = async {
+        tokio::select! {
+            _ = &mut stopped => {}
+            () = stop_wanted => {}
+        }
+    };
+    tokio::pin!(stop);
     let ended = tokio::select! {
-        ended = &mut serving => ended,
-        _ = stopped => {
+        ended = &mut serving => {
+            if ended.is_ok() {
+                // Its engines were shut down; the controller serves on without them.
+                stop.await;
+            }
+            ended
+        }
+        () = &mut stop => {
             node.stop();
             serving.await
         }

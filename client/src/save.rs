@@ -64,6 +64,20 @@ pub(crate) fn saver_with<C: Value, A: Value, R: Value>(
     write::<A, R, C>(result, Some(&shared), path, options)
 }
 
+/// Writes values `R` of a job that was found by its id: its elements stayed with the client that submitted it.
+pub(crate) fn saver_alone<R: Value>(
+    result: &AsyncMapResult<R>,
+    path: &Path,
+    options: &SaveOptions,
+) -> Result<PathBuf> {
+    let outcomes = result.results();
+    let (records, info) = described(result);
+    // Which program has made them is not known here.
+    let info = RunInfo { program: String::new(), ..info };
+    let saved = ResultFile::new(&info, outcomes.iter().map(outcome), &records).save(path, options);
+    saved.map_err(|e| Error::Save(e.to_string()))
+}
+
 fn write<A: Value, R: Value, C: Value>(
     result: &AsyncMapResult<R>,
     shared: Option<&C>,
@@ -167,6 +181,7 @@ mod tests {
             plan: JobPlan::Balanced { chunksize: 4 },
             options: crate::job::JobOptions { retries: 1, ..Default::default() },
             numbers: None,
+            result_type: "",
         };
         Job::new(1, spec)
     }

@@ -120,6 +120,12 @@ impl ElementsBuilder {
         })
     }
 
+    /// Bytes so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.data.len() as u64
+    }
+
     #[inline]
     fn added(&mut self, before: usize) -> Result<(), usize> {
         let len = self.data.len() - before;

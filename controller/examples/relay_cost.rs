@@ -28,9 +28,10 @@ use phalanx_proto::v1::node_command::Kind as Command;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, NodeMessage, Peer, Program,
-    ProgramPiece, ProgramStored, Register, Report, ReportPart, Segment, StatusReply, StatusRequest, Submit,
-    submit,
+    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, ExplainReply, ExplainRequest,
+    HistoryReply, HistoryRequest, JobsReply, JobsRequest, NodeMessage, Peer, Program, ProgramPiece,
+    ProgramStored, PurgeReply, PurgeRequest, Register, Report, ReportPart, Segment, StatusReply,
+    StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use tokio::net::{UnixListener, UnixStream};
@@ -255,7 +256,7 @@ impl Client {
 
     async fn map(&mut self, job: u64, chunks_per_report: u32) -> Outcome<Duration> {
         let start = Instant::now();
-        let plan = submit::Plan::Balanced(BalancedPlan { chunksize: 1, remaining: vec![] });
+        let plan = submit::Plan::Balanced(BalancedPlan { chunksize: 1, ..BalancedPlan::default() });
         self.submit(job, &chunks_per_report.to_string(), ELEMENTS, plan).await?;
         let mut left = ELEMENTS as usize * 8;
         while left > 0 {
@@ -325,8 +326,24 @@ impl Cluster for Bare {
         Err(Status::unimplemented("not measured"))
     }
 
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(StatusReply::default()))
+    }
+
+    async fn jobs(&self, _: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn purge(&self, _: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        Err(Status::unimplemented("not measured"))
     }
 }
 

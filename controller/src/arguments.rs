@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use phalanx_controller::{Controller, ControllerConfig, Limits};
+use phalanx_controller::{Controller, ControllerConfig, HistoryLimits, Limits};
 use phalanx_profile::{Profile, ProfileError};
 use phalanx_scheduler::Config;
 
@@ -63,9 +63,30 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value = "8G", value_parser = bytes)]
     programs_limit: u64,
 
+    /// Most bytes of results kept for views that are keep() [default: an eighth of the memory]. The oldest are dropped first.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    kept_limit: Option<u64>,
+
+    /// How many hours such results are kept after their job's end.
+    #[arg(long, value_name = "HOURS", default_value = "168", value_parser = hours)]
+    kept_hours: Duration,
+
     /// Most clients, and most nodes, at a time.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().sessions_max)]
     sessions_limit: usize,
+
+    /// Most rows of the history of jobs, which `phalanx history` shows: one per job and one per report of an engine. The oldest
+    /// jobs are removed first.
+    #[arg(long, value_name = "COUNT", default_value_t = HistoryLimits::default().rows_max, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
+    history_rows_limit: u64,
+
+    /// Days that an ended job stays in the history.
+    #[arg(long, value_name = "DAYS", default_value_t = HistoryLimits::default().days_max, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    history_days_limit: u32,
+
+    /// Keep no history of jobs.
+    #[arg(long)]
+    no_history: bool,
 }
 
 impl Arguments {
@@ -84,8 +105,15 @@ impl Arguments {
                 payload_bytes_max: self.payload_limit.unwrap_or(defaults.payload_bytes_max),
                 results_bytes_max: self.results_limit.unwrap_or(defaults.results_bytes_max),
                 programs_bytes_max: self.programs_limit,
+                kept_bytes_max: self.kept_limit.unwrap_or(defaults.kept_bytes_max),
+                kept_age_max: self.kept_hours,
                 sessions_max: self.sessions_limit,
             },
+            history: (!self.no_history).then_some(HistoryLimits {
+                rows_max: self.history_rows_limit,
+                days_max: self.history_days_limit,
+                ..HistoryLimits::default()
+            }),
         })
     }
 
@@ -107,6 +135,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match Duration::try_from_secs_f64(number) {
         Ok(time) if time >= Duration::from_millis(100) => Ok(time),
         _ => Err("give at least 0.1 seconds".to_owned()),
+    }
+}
+
+/// A positive number of hours, with a fraction if need be.
+fn hours(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number of hours, such as 24 or 0.5".to_owned())?;
+    match Duration::try_from_secs_f64(number * 3_600.0) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("give a positive number of hours".to_owned()),
     }
 }
 
@@ -142,6 +179,10 @@ mod tests {
         assert_eq!(bytes("2t"), Ok(2 << 40));
         assert!(
             bytes("").is_err() && bytes("M").is_err() && bytes("-1").is_err() && bytes("99999999T").is_err()
+        );
+        assert_eq!(hours("0.5"), Ok(Duration::from_secs(1_800)));
+        assert!(
+            hours("0").is_err() && hours("NaN").is_err() && hours("-1").is_err() && hours("1e300").is_err()
         );
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2_500)));
         assert!(

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use phalanx_history::HistoryLimits;
 use phalanx_profile::Profile;
 
 use crate::limits::Limits;
@@ -20,6 +21,8 @@ pub struct ControllerConfig {
     pub scheduler: phalanx_scheduler::Config,
     /// Bounds.
     pub limits: Limits,
+    /// How much of the history of jobs is kept in the profile. `None`: none is.
+    pub history: Option<HistoryLimits>,
 }
 
 impl ControllerConfig {
@@ -32,6 +35,7 @@ impl ControllerConfig {
             advertise: Vec::new(),
             scheduler: phalanx_scheduler::Config::default(),
             limits: Limits::default(),
+            history: Some(HistoryLimits::default()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A running controller: what it holds, in which order it starts and in which it ends.
 //!
 //! Start: lock, certificates, sockets, connection files, then the tasks; whoever finds a connection
-//! file can connect. End: the driver says goodbye, the connections drain, the socket is removed with the lock.
+//! file can connect. End: the driver says goodbye, the connections drain, the history is written to its end, the socket is removed with the
+//! lock.
 
 use std::fs;
 use std::future::Future;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use phalanx_history::History;
 use phalanx_profile::{
     Authority, AuthorityError, Endpoints, Identity, LocalSocket, Lock, LockError, ProfileError,
 };
@@ -19,7 +21,7 @@ use phalanx_programs::{Store, StoreError};
 use phalanx_proto::host;
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -31,6 +33,8 @@ use crate::programs::Library;
 use crate::server::{self, TlsError};
 use crate::service::Shared;
 
+/// How long the last of the history may take to be written.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long peers may take to hear the goodbye.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -42,6 +46,8 @@ pub struct Controller {
     socket: PathBuf,
     driver: Task,
     server: Task,
+    history: Option<History>,
+    stop_wanted: Arc<Notify>,
     // The last to be dropped: until then nobody else may take the profile.
     lock: Lock,
 }
@@ -74,6 +80,12 @@ impl Controller {
         };
         authority.write_connection_files(&endpoints)?;
 
+        let history = match config.history {
+            Some(limits) => {
+                Some(History::start(config.profile.history_file(), limits).map_err(StartError::Thread)?)
+            }
+            None => None,
+        };
         let (inbox, events) = inbox();
         let relief = Arc::new(Relief::default());
         let library = Arc::new(Library::new(store));
@@ -86,8 +98,11 @@ impl Controller {
             events,
             Arc::clone(&relief),
             Arc::clone(&library),
+            history.as_ref().map(History::recorder),
         );
-        let shared = Arc::new(Shared::new(inbox, relief, library, results_bytes_max));
+        let recording = history.as_ref().map(History::recording);
+        let shared = Arc::new(Shared::new(inbox, relief, library, recording, results_bytes_max));
+        let stop_wanted = driver.stop_wanted();
         let driver = Task::spawn(|stop| driver.run(stop));
         let server = Task::spawn(|stop| async move {
             // A sender that is dropped ends the server as well.
@@ -96,7 +111,7 @@ impl Controller {
                 tracing::error!(%error, "the server has failed");
             }
         });
-        Ok(Self { local_addr, socket, driver, server, lock })
+        Ok(Self { local_addr, socket, driver, server, history, stop_wanted, lock })
     }
 
     /// The TCP address it listens on, if it does.
@@ -119,10 +134,20 @@ impl Controller {
         }
     }
 
+    /// Ends when a client wants it to end: call [`shutdown`](Self::shutdown) then.
+    pub fn stop_wanted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let wanted = Arc::clone(&self.stop_wanted);
+        async move { wanted.notified().await }
+    }
+
     /// Says goodbye to everybody, waits a moment for them to hear it, and removes the socket.
     pub async fn shutdown(mut self) {
         self.driver.end().await;
         self.server.end().await;
+        if let Some(history) = self.history.take() {
+            // It waits for a thread; and a thread that waits can itself not fail.
+            let _ = tokio::task::spawn_blocking(move || history.end(HISTORY_TIMEOUT)).await;
+        }
         drop(self.lock);
     }
 }
@@ -200,6 +225,9 @@ pub enum StartError {
     /// The store of programs cannot be used.
     #[error("the store of programs cannot be used: {0}")]
     Programs(#[from] StoreError),
+    /// The system has no thread left.
+    #[error("there is no thread for the history of jobs: {0}; raise the limit of processes (ulimit -u)")]
+    Thread(io::Error),
     /// The Unix socket cannot be made.
     #[error("cannot make the socket {}: {source}", path.display())]
     Socket {

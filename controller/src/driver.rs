@@ -10,32 +10,43 @@
 //! parsed; messages go to [`outbox`](crate::outbox)es and are never waited for. What belongs to a job but
 //! not to scheduling is kept here: its bytes, its client's number for it, which nodes know it.
 //!
-//! - `clients`, `nodes`: what each side's events mean;
-//! - `actions`, `assign`: what each action sends;
+//! - `clients`, `nodes`: what each side's events mean; `control`: what clients want of engines;
+//! - `actions`, `assign`: what each action sends; `output`: what user code prints;
 //! - `roster`, `job`: who is there, what is to be done;
+//! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
+//! - `history`: what is noted of jobs for later;
 //! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
 mod assign;
 mod clients;
 mod clock;
+mod control;
+mod explain;
 mod failures;
+mod history;
 mod job;
+mod kept;
+mod listing;
 mod nodes;
+mod output;
 mod roster;
+mod shelf;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use phalanx_history::Recorder;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, NodeCommand, Refusal};
 use phalanx_scheduler::{Config, Input, Reject, Scheduler};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::inbox::{Event, Posted};
@@ -44,8 +55,11 @@ use crate::outbox::{PeerId, Relief};
 use crate::parse::{NodeReport, Refused};
 use crate::programs::Library;
 use clock::Clock;
+use control::Controls;
 use job::Job;
+use kept::Secured;
 use roster::{Client, Engine, Node, ProgramKeys};
+use shelf::Shelf;
 
 /// Events handled before the peers' connections get their turn.
 const BATCH_EVENTS_MAX: usize = 512;
@@ -63,9 +77,13 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<Posted>,
     relief: Arc<Relief>,
     library: Arc<Library>,
+    /// None: no history is kept.
+    recorder: Option<Recorder>,
     limits: Limits,
     heartbeat: Duration,
     started: Instant,
+    /// The same by the wall clock, since the epoch.
+    started_at: Duration,
     clients: HashMap<ClientId, Client>,
     nodes: HashMap<NodeId, Node>,
     engines: BTreeMap<EngineId, Engine>,
@@ -73,6 +91,9 @@ pub(crate) struct Driver {
     program_keys: ProgramKeys,
     jobs_made: u64,
     payload_bytes: u64,
+    shelf: Shelf,
+    /// Programs of kept jobs on their way here, one for each job that waits for its own.
+    securing: JoinSet<Secured>,
     /// The report that the scheduler is deciding on.
     reporting: Option<Box<NodeReport>>,
     /// Peers with messages that linger, and until when.
@@ -81,6 +102,7 @@ pub(crate) struct Driver {
     /// Engines that clients are still to be told about.
     joined: Vec<EngineInfo>,
     left: Vec<(EngineId, Arc<str>)>,
+    controls: Controls,
 }
 
 impl Driver {
@@ -91,6 +113,7 @@ impl Driver {
         inbox: mpsc::Receiver<Posted>,
         relief: Arc<Relief>,
         library: Arc<Library>,
+        recorder: Option<Recorder>,
     ) -> Self {
         let started = Instant::now();
         let heartbeat = config.heartbeat_timeout / BEATS_PER_TIMEOUT;
@@ -101,9 +124,13 @@ impl Driver {
             inbox,
             relief,
             library,
+            shelf: Shelf::new(limits.kept_bytes_max, limits.kept_age_max),
+            securing: JoinSet::new(),
+            recorder,
             limits,
             heartbeat,
             started,
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             clients: HashMap::new(),
             nodes: HashMap::new(),
             engines: BTreeMap::new(),
@@ -116,7 +143,13 @@ impl Driver {
             linger_until: None,
             joined: Vec::new(),
             left: Vec::new(),
+            controls: Controls::default(),
         }
+    }
+
+    /// Told when a client wants the controller to end.
+    pub(crate) fn stop_wanted(&self) -> Arc<Notify> {
+        Arc::clone(&self.controls.stop)
     }
 
     /// Runs until `shutdown`, then says goodbye to everybody.
@@ -125,22 +158,33 @@ impl Driver {
         let mut batch = Vec::with_capacity(BATCH_EVENTS_MAX);
         loop {
             let deadline = self.scheduler.poll_timeout();
-            let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(self.linger_until).min();
+            let timers =
+                self.linger_until.into_iter().chain(self.controls.deadline()).chain(self.shelf.due());
+            let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(timers).min();
+            let mut secured = None;
             tokio::select! {
                 biased;
                 _ = &mut shutdown => break,
                 received = self.inbox.recv_many(&mut batch, BATCH_EVENTS_MAX) => if received == 0 { break },
                 () = relief.told() => {}
+                Some(done) = self.securing.join_next() => secured = done.ok(),
                 () = at(wake) => {}
             }
             if let Some(deadline) = deadline {
                 self.clock.woke(deadline, Instant::now());
             }
             batch.drain(..).for_each(|posted| self.on_event(posted.event));
+            if let Some(secured) = secured {
+                self.on_secured(secured);
+            }
             self.relieve();
             self.nudge();
             self.tick();
+            self.age_shelf();
+            self.end_patience();
+            self.end_turn();
         }
+        self.end_turn();
         self.say_goodbye();
     }
 
@@ -157,6 +201,9 @@ impl Driver {
             Event::NodeLeft { node, reason } => self.on_node_left(node, reason),
             // The asker may be gone again.
             Event::Status { reply } => drop(reply.send(self.status())),
+            Event::Explain { job, reply } => drop(reply.send(self.explain(&job))),
+            Event::Jobs { reply } => drop(reply.send(self.list_jobs())),
+            Event::Purge { wanted, reply } => drop(reply.send(self.purge(&wanted))),
         }
     }
 
@@ -215,7 +262,8 @@ impl Driver {
             .collect();
         let changed = EnginesChanged { joined, left };
         for client in self.clients.values() {
-            client.send(ToClient::Engines(changed.clone()), 64 * (changed.joined.len() + changed.left.len()));
+            // Before the answer to whoever wanted it.
+            client.send_urgently(ToClient::Engines(changed.clone()));
         }
     }
 
@@ -226,10 +274,13 @@ impl Driver {
             return;
         }
         for peer in relieved {
-            self.expect(match peer {
-                PeerId::Client(client) => Input::ClientPressure { client, on: false },
-                PeerId::Node(node) => Input::NodePressure { node, on: false },
-            });
+            match peer {
+                PeerId::Client(client) => {
+                    self.expect(Input::ClientPressure { client, on: false });
+                    self.catch_up(client);
+                }
+                PeerId::Node(node) => self.expect(Input::NodePressure { node, on: false }),
+            }
         }
         self.settle();
     }
@@ -255,7 +306,13 @@ impl Driver {
     }
 
     fn say_goodbye(&mut self) {
-        let refused = Refused::new(Refusal::Shutdown, "the controller was stopped; start it again to go on");
+        let refused = match self.controls.stopped_by() {
+            None => Refused::new(Refusal::Shutdown, "the controller was stopped; start it again to go on"),
+            Some(who) => Refused::new(
+                Refusal::Shutdown,
+                format!("{who} shut the whole cluster down; start it again to go on"),
+            ),
+        };
         let goodbye = refused.goodbye();
         for client in self.clients.values() {
             client.outbox().end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())) }));
@@ -284,5 +341,7 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, NodeId};
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::{ClientEvent, NodeCommand, StatusReply};
+use phalanx_proto::v1::{ClientEvent, ExplainReply, JobsReply, NodeCommand, PurgeReply, StatusReply};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::outbox::Outbox;
-use crate::parse::{ClientSaid, Hello, NodeSaid, Registration};
+use crate::parse::{ClientSaid, Hello, NodeSaid, PurgeWanted, Registration};
 
 /// Events that wait for the driver, of all sessions together.
 const EVENTS_MAX: usize = 4_096;
@@ -56,6 +56,18 @@ pub(crate) enum Event {
     },
     Status {
         reply: oneshot::Sender<StatusReply>,
+    },
+    /// Why a job waits; it is named by its id, the beginning of it, or its label.
+    Explain {
+        job: String,
+        reply: oneshot::Sender<Result<ExplainReply, String>>,
+    },
+    Jobs {
+        reply: oneshot::Sender<JobsReply>,
+    },
+    Purge {
+        wanted: Box<PurgeWanted>,
+        reply: oneshot::Sender<PurgeReply>,
     },
 }
 

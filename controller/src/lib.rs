@@ -40,4 +40,5 @@ mod service;
 pub use config::ControllerConfig;
 pub use controller::{Controller, StartError};
 pub use limits::Limits;
+pub use phalanx_history::HistoryLimits;
 pub use server::TlsError;

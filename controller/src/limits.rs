@@ -1,6 +1,7 @@
 //! The controller's own bounds, and where they come from.
 
 use std::fs;
+use std::time::Duration;
 
 /// What the controller may take.
 #[derive(Debug, Clone)]
@@ -11,6 +12,10 @@ pub struct Limits {
     pub results_bytes_max: u64,
     /// Bytes of executables kept on disk. Default: 8 GiB.
     pub programs_bytes_max: u64,
+    /// Bytes of results that are kept for those who come for them by their jobs' ids. Default: an eighth of the memory.
+    pub kept_bytes_max: u64,
+    /// How long results are kept after their job's end. Default: a week.
+    pub kept_age_max: Duration,
     /// Clients and nodes connected at the same time. Default: 16 384 each.
     pub sessions_max: usize,
 }
@@ -22,6 +27,8 @@ impl Default for Limits {
             payload_bytes_max: memory / 2,
             results_bytes_max: memory / 4,
             programs_bytes_max: 8 << 30,
+            kept_bytes_max: memory / 8,
+            kept_age_max: Duration::from_secs(7 * 24 * 3_600),
             sessions_max: 16_384,
         }
     }

@@ -48,9 +48,11 @@ async fn serve(arguments: &Arguments, config: ControllerConfig) -> Result<(), Bo
     let mut controller = Controller::start(config).await?;
     // Whoever started it may not be listening; the controller is there all the same.
     let _ = writeln!(std::io::stdout(), "{}", arguments.ready(&controller));
+    let stop_wanted = controller.stop_wanted();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = stop_wanted => tracing::info!("a client shut the cluster down"),
         () = controller.failed() => return Err("a task of the controller has ended; its log says why".into()),
     }
     tracing::info!("stopping");

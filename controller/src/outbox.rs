@@ -3,7 +3,7 @@
 //! The driver pushes and never waits; the peer's HTTP/2 stream takes from the other end at the
 //! peer's pace. In between, bytes are counted: above the high-water mark the driver is told to
 //! stop making more for this peer, below the low-water mark to go on, above the hard bound to end
-//! the session.
+//! the session. What is urgent overtakes all of it: a person's wish does not wait for data.
 //!
 //! ```text
 //!   driver ── push ─▶ Outbox ═══ queue ═══▶ OutboxStream ─▶ tonic ─▶ the peer
@@ -80,6 +80,8 @@ impl Relief {
 
 #[derive(Debug)]
 struct State<M> {
+    /// What overtakes the queue.
+    urgent: VecDeque<M>,
     queue: VecDeque<(M, u64)>,
     bytes: u64,
     waker: Option<Waker>,
@@ -116,6 +118,7 @@ pub(crate) struct OutboxStream<M>(Arc<Shared<M>>);
 /// Both ends of a new outbox.
 pub(crate) fn outbox<M>(peer: PeerId, marks: Marks, relief: Arc<Relief>) -> (Outbox<M>, OutboxStream<M>) {
     let state = State {
+        urgent: VecDeque::new(),
         queue: VecDeque::new(),
         bytes: 0,
         waker: None,
@@ -143,12 +146,27 @@ impl<M> Outbox<M> {
         self.add(&mut lock(&self.0.state), message, 0)
     }
 
+    /// Adds a small message that does not wait for what waits already. It does not count: the peer has at most one for each of its
+    /// engines, jobs and calls.
+    pub(crate) fn push_urgently(&self, message: M) {
+        let mut state = lock(&self.0.state);
+        if !state.ended {
+            state.urgent.push_back(message);
+        }
+        wake(state);
+    }
+
     /// Sends what was pushed lazily.
     pub(crate) fn nudge(&self) {
         let state = lock(&self.0.state);
         if !state.queue.is_empty() {
             wake(state);
         }
+    }
+
+    /// Whether what waits is above the high-water mark, or has been and is not yet below the low one.
+    pub(crate) fn is_pressed(&self) -> bool {
+        lock(&self.0.state).pressed
     }
 
     fn add(&self, state: &mut State<M>, message: M, data_bytes: usize) -> Load {
@@ -191,6 +209,7 @@ impl<M> Outbox<M> {
     fn finish(&self, farewell: Option<M>, cut: bool) {
         let mut state = lock(&self.0.state);
         if cut {
+            state.urgent.clear();
             state.queue.clear();
             state.bytes = 0;
         }
@@ -223,6 +242,9 @@ impl<M> Stream for OutboxStream<M> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let shared = &self.0;
         let mut state = lock(&shared.state);
+        if let Some(message) = state.urgent.pop_front() {
+            return Poll::Ready(Some(Ok(message)));
+        }
         let Some((message, cost)) = state.queue.pop_front() else {
             if state.ended {
                 return Poll::Ready(None);
@@ -252,7 +274,7 @@ impl<M> Drop for OutboxStream<M> {
             let mut state = lock(&self.0.state);
             state.ended = true;
             state.bytes = 0;
-            mem::take(&mut state.queue)
+            (mem::take(&mut state.urgent), mem::take(&mut state.queue))
         };
         drop(waiting);
     }

@@ -39,6 +39,18 @@ async fn messages_come_in_order_and_end_with_the_farewell() {
 }
 
 #[tokio::test]
+async fn what_is_urgent_overtakes_what_waits_and_keeps_its_own_order() {
+    let (outbox, stream, _) = pair();
+    (0..3).for_each(|i| assert_eq!(outbox.push(i, 10), Load::Same));
+    outbox.push_urgently(70);
+    outbox.push_urgently(71);
+    outbox.push_lazily(3);
+    outbox.end(Some(99));
+    outbox.push_urgently(72);
+    assert_eq!(rest(stream).await, [70, 71, 0, 1, 2, 3, 99]);
+}
+
+#[tokio::test]
 async fn a_push_wakes_a_stream_that_waits() {
     let (outbox, mut stream, _) = pair();
     let next = tokio::spawn(async move { stream.next().await.unwrap().unwrap() });

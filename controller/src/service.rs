@@ -5,13 +5,16 @@
 
 mod cluster;
 mod fetch;
+mod history;
 mod nodes;
 mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use phalanx_history::Recording;
 use phalanx_profile::Role;
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::inbox::Inbox;
@@ -28,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) relief: Arc<Relief>,
     pub(crate) library: Arc<Library>,
+    /// None: no history is kept.
+    pub(crate) recording: Option<Recording>,
+    /// Questions of the history that are answered at the same time.
+    history_turns: Arc<Semaphore>,
     pub(crate) client_marks: Marks,
     pub(crate) node_marks: Marks,
     sessions: AtomicU64,
@@ -38,6 +45,7 @@ impl Shared {
         inbox: Inbox,
         relief: Arc<Relief>,
         library: Arc<Library>,
+        recording: Option<Recording>,
         results_bytes_max: u64,
     ) -> Self {
         // What waits for a node is payload, which is counted where it is held: the bound is for nodes
@@ -45,7 +53,17 @@ impl Shared {
         let node_marks = Marks { high: 8 << 20, low: 2 << 20, max: u64::MAX };
         let high = (32 << 20).min(results_bytes_max / 2);
         let client_marks = Marks { high, low: high / 4, max: results_bytes_max };
-        Self { inbox, relief, library, client_marks, node_marks, sessions: AtomicU64::new(0) }
+        let history_turns = Arc::new(Semaphore::new(history::TURNS_MAX));
+        Self {
+            inbox,
+            relief,
+            library,
+            recording,
+            history_turns,
+            client_marks,
+            node_marks,
+            sessions: AtomicU64::new(0),
+        }
     }
 
     /// A number for a session, never given twice.

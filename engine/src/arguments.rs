@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
-use phalanx_engine::{Connection, NodeConfig};
+use phalanx_engine::{Connection, NodeConfig, NodeTags, TagError, TagOrder};
 use phalanx_profile::{ConnectionError, ConnectionFile, Profile, ProfileError, Role};
 use thiserror::Error;
 
@@ -22,6 +22,9 @@ Examples:
   scp ~/.phalanx/nbserver/engine.json node7:
   ssh node7 engine --connection engine.json -n 16
       On another machine, which needs a copy of the profile's engine.json first.
+
+  engine --profile nbserver -n 4 --tag gpu=0 --slots 0 --tag gpu=1 --slots 1 --tag memory=64
+      Jobs that need `gpu` go to the first two engines, those that need `memory>=32` to all.
 
 It comes back by itself when the controller is restarted. SIGTERM or Ctrl-C lets running chunks finish
 and hands queued ones back; a second one ends it at once.
@@ -44,6 +47,16 @@ pub(crate) struct Arguments {
     #[arg(short = 'n', long = "engines", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     engines: Option<u32>,
 
+    /// Something that these engines have, so that jobs can ask for it: NAME or NAME=VALUE, such as `gpu=0` or
+    /// `memory=64`. May be repeated; workers find it in $PHALANX_TAG_NAME
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+
+    /// Which engines of this daemon have the tag before it, as numbers from 0: `--tag gpu=0 --slots 0 --tag gpu=1
+    /// --slots 1,3-4`. Without it all have
+    #[arg(long, value_name = "LIST")]
+    slots: Vec<String>,
+
     /// Where programs are kept [default: the profile's, or ~/.cache/phalanx]
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
@@ -51,6 +64,14 @@ pub(crate) struct Arguments {
     /// End when the controller cannot be reached, instead of trying again
     #[arg(long)]
     no_reconnect: bool,
+
+    /// Tags, with their slots.
+    #[arg(skip)]
+    orders: Vec<TagOrder>,
+
+    /// How long a function that was aborted may take to stop by itself, in seconds; then its process is ended
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    cancel_grace: Duration,
 
     /// What to log to stderr: error, warn, info, debug, trace, or a filter such as `phalanx_engine=debug`
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "PHALANX_LOG")]
@@ -64,6 +85,8 @@ pub(crate) enum ArgumentsError {
     Profile(#[from] ProfileError),
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Tag(#[from] TagError),
 }
 
 impl Arguments {
@@ -73,7 +96,8 @@ impl Arguments {
     }
 
     fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let arguments = Self::from_arg_matches(matches)?;
+        let mut arguments = Self::from_arg_matches(matches)?;
+        arguments.orders = arguments.orders(matches)?;
         // A profile from the environment is what is meant where nothing else is said.
         let named = matches.value_source("profile") == Some(ValueSource::CommandLine);
         if named && arguments.connection.is_some() {
@@ -83,10 +107,30 @@ impl Arguments {
         Ok(arguments)
     }
 
+    /// Slots belong to the tag right before them.
+    fn orders(&self, matches: &ArgMatches) -> Result<Vec<TagOrder>, clap::Error> {
+        let places = |name: &str| matches.indices_of(name).into_iter().flatten();
+        let tags: Vec<usize> = places("tags").collect();
+        let order = |tag: &String| TagOrder { tag: tag.clone(), slots: None };
+        let mut orders: Vec<TagOrder> = self.tags.iter().map(order).collect();
+        for (place, slots) in places("slots").zip(&self.slots) {
+            let before = tags.iter().rposition(|tag| *tag < place);
+            match before.map(|at| &mut orders[at]) {
+                Some(TagOrder { slots: of @ None, .. }) => *of = Some(slots.clone()),
+                _ => {
+                    let text = "--slots says which engines have the tag right before it: give a --tag first";
+                    return Err(Self::command().error(ErrorKind::MissingRequiredArgument, text));
+                }
+            }
+        }
+        Ok(orders)
+    }
+
     pub(crate) fn config(self) -> Result<NodeConfig, ArgumentsError> {
         let engines = self.engines.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
         });
+        let tags = NodeTags::read(engines, &self.orders)?;
         let (connection, programs) = match self.connection {
             Some(file) => {
                 // Whoever names a file means one that is there; a profile's appears when its controller is started.
@@ -104,8 +148,20 @@ impl Arguments {
         };
         let mut config = NodeConfig::new(engines, Connection::Path(connection), programs);
         config.reconnect = !self.no_reconnect;
+        config.tags = tags;
+        config.cancel_grace = self.cancel_grace;
         Ok(config)
     }
+}
+
+/// Longest grace that is believed to be meant.
+const GRACE_SECONDS_MAX: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=GRACE_SECONDS_MAX).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("not a number of seconds from 0 to {GRACE_SECONDS_MAX}"))
 }
 
 /// Opens the profile. Its controller may be making it at this moment.
@@ -151,6 +207,18 @@ mod tests {
         assert_eq!(read(&["--profile", "lab"]).unwrap().profile, "lab");
         let by_file = read(&["--connection", "engine.json"]).unwrap();
         assert_eq!(by_file.connection, Some("engine.json".into()));
+    }
+
+    #[test]
+    fn slots_are_those_of_the_tag_before_them() {
+        let order =
+            |tag: &str, slots: Option<&str>| TagOrder { tag: tag.into(), slots: slots.map(Into::into) };
+        let line = ["--tag", "big", "--tag", "gpu=0", "--slots", "0", "--tag=gpu=1", "--slots=1,3-4"];
+        let expected = [order("big", None), order("gpu=0", Some("0")), order("gpu=1", Some("1,3-4"))];
+        assert_eq!(read(&line).unwrap().orders, expected);
+        for wrong in [["--slots", "0"].as_slice(), &["--tag", "a", "--slots", "0", "--slots", "1"]] {
+            assert_eq!(read(wrong).unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
+use phalanx_proto::frames::{Chunks, During};
 
 const BYTES: usize = 4096;
 
@@ -69,6 +70,24 @@ impl Board {
         self.word(0).store(job.wrapping_add(1), Ordering::Release);
     }
 
+    /// Which run that is: its first chunk, that one's first element, and how many elements each of its chunks has.
+    pub fn set_run(&self, first: u64, element_first: u64, chunk_len: u32) {
+        self.word(4).store(first, Ordering::Relaxed);
+        self.word(5).store(element_first, Ordering::Relaxed);
+        self.word(6).store(u64::from(chunk_len), Ordering::Relaxed);
+    }
+
+    /// What it runs, with its elements. Exact once the worker is dead.
+    #[must_use]
+    pub fn during(&self) -> Option<During> {
+        let Running { job, chunk, attempt, .. } = self.running()?;
+        let [first, element_first, chunk_len] = [4, 5, 6].map(|at| self.word(at).load(Ordering::Relaxed));
+        let chunk_len = u32::try_from(chunk_len).unwrap_or(u32::MAX);
+        let before = chunk.saturating_sub(first).saturating_mul(chunk_len.into());
+        let chunks = Chunks { job, first: chunk, count: 1, attempt };
+        Some(During { chunks, element_first: element_first.saturating_add(before), chunk_len })
+    }
+
     /// It goes on with another chunk of the same run.
     #[inline]
     pub fn advance(&self, chunk: u64) {
@@ -83,31 +102,31 @@ impl Board {
 
     /// The run of this job waits between two elements, while an urgent one is started in its place.
     pub fn suspend(&self, job: u64) {
-        self.word(4).store(job.wrapping_add(1), Ordering::Release);
+        self.word(7).store(job.wrapping_add(1), Ordering::Release);
     }
 
     /// Nothing waits any more.
     pub fn resume(&self) {
-        self.word(4).store(0, Ordering::Release);
+        self.word(7).store(0, Ordering::Release);
     }
 
     /// The job of which a run waits.
     #[must_use]
     pub fn suspended(&self) -> Option<u64> {
-        self.word(4).load(Ordering::Acquire).checked_sub(1)
+        self.word(7).load(Ordering::Acquire).checked_sub(1)
     }
 
     /// So many urgent runs were sent in all. The daemon says so when one is on its way; the worker when one has come, for while it was
     /// starting there was no page to say it on.
     pub fn announce(&self, runs: u64) {
-        self.word(5).fetch_max(runs, Ordering::AcqRel);
+        self.word(8).fetch_max(runs, Ordering::AcqRel);
     }
 
     /// How many urgent runs were announced.
     #[inline]
     #[must_use]
     pub fn announced(&self) -> u64 {
-        self.word(5).load(Ordering::Relaxed)
+        self.word(8).load(Ordering::Relaxed)
     }
 
     /// It runs nothing.
@@ -156,6 +175,11 @@ mod tests {
         daemon.announce(3);
         worker.announce(2);
         assert_eq!(worker.announced(), 3);
+        worker.set_run(40, 400, 10);
+        let during = daemon.during().unwrap();
+        assert_eq!((during.chunks.first, during.chunks.count, during.element_first), (41, 1, 410));
+        worker.idle();
+        assert_eq!((daemon.running(), daemon.during()), (None, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use phalanx_profile::ConnectionFile;
 
+use crate::tags::NodeTags;
 use crate::worker::ThreadLauncher;
 
 /// Settings of a node.
@@ -13,6 +14,8 @@ use crate::worker::ThreadLauncher;
 pub struct NodeConfig {
     /// How many engines it hosts.
     pub engines: u32,
+    /// What they have.
+    pub tags: NodeTags,
     /// Where the controller is.
     pub connection: Connection,
     /// Where programs are kept.
@@ -37,6 +40,7 @@ impl NodeConfig {
     pub fn new(engines: u32, connection: Connection, programs_dir: PathBuf) -> Self {
         Self {
             engines,
+            tags: NodeTags::default(),
             connection,
             programs_dir,
             programs_bytes_max: 8 << 30,

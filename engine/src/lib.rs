@@ -20,9 +20,11 @@ mod outbound;
 mod program;
 mod session;
 mod slot;
+mod tags;
 mod worker;
 
 pub use board::{Board, Running};
 pub use config::{Connection, NodeConfig, OutputTo, Workers};
 pub use node::{Node, NodeError};
-pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_SOCKET_FD};
+pub use tags::{NodeTags, TagError, TagOrder};
+pub use worker::{ThreadLauncher, WORKER_BOARD_FD, WORKER_OUTPUT_FDS, WORKER_SOCKET_FD};

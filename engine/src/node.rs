@@ -116,11 +116,11 @@ async fn run(
 ) -> Result<(), NodeError> {
     let dir = config.programs_dir.clone();
     let store = Arc::new(Store::open(&dir, config.programs_bytes_max)?);
-    let mut wanted = Vec::new();
+    let mut seats = Seats::new(config.engines);
     let mut backoff = BACKOFF_MIN;
     let mut trouble = Trouble::default();
     loop {
-        let outcome = serve(&config, &store, &mut wanted, &mut wishes, &tell).await;
+        let outcome = serve(&config, &store, &mut seats, &mut wishes, &tell).await;
         let was_registered = !tell.borrow().engines.is_empty();
         tell.send_replace(Standing::default());
         match outcome {
@@ -159,11 +159,36 @@ impl Trouble {
     }
 }
 
+/// The engines of a node that no client has shut down: those do not come back with the controller.
+struct Seats {
+    /// Their places among all that the node was started with, by which their tags are found.
+    places: Vec<usize>,
+    /// Their ids, when the node was registered before.
+    ids: Vec<u32>,
+}
+
+impl Seats {
+    fn new(engines: u32) -> Self {
+        Self { places: (0..engines as usize).collect(), ids: Vec::new() }
+    }
+
+    /// Each engine's id, and its place.
+    fn iter(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.ids.iter().copied().zip(self.places.iter().copied())
+    }
+
+    /// Only these are left.
+    fn keep(&mut self, left: &[u32]) {
+        let kept: Vec<(u32, usize)> = self.iter().filter(|(id, _)| left.contains(id)).collect();
+        (self.ids, self.places) = kept.into_iter().unzip();
+    }
+}
+
 /// One session, from connecting to its end.
 async fn serve(
     config: &Arc<NodeConfig>,
     store: &Arc<Store>,
-    wanted: &mut Vec<u32>,
+    seats: &mut Seats,
     wishes: &mut watch::Receiver<Wish>,
     tell: &watch::Sender<Standing>,
 ) -> Result<(), NodeError> {
@@ -174,14 +199,14 @@ async fn serve(
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await?;
     let (outbound, messages) = mpsc::channel(OUTBOUND_MESSAGES_MAX);
-    let register = message(Kind::Register(registration(config.engines, wanted, &host_id)));
+    let register = message(Kind::Register(registration(config, seats, &host_id)));
     outbound.send(register).await.map_err(|_| NodeError::Lost("before it began".to_owned()))?;
     let messages = ReceiverStream::new(messages);
     let session = phalanx_link::open_session(connected.channel.clone(), NODE_SESSION, messages);
     let mut commands = session.await.map_err(|e| refused_or_lost(&e))?;
     let registered = await_registered(&mut commands).await?;
     tracing::info!(engines = ?registered.engines, "registered with the controller over {}", connected.route);
-    wanted.clone_from(&registered.engines);
+    seats.ids.clone_from(&registered.engines);
 
     let every = Duration::from_millis(u64::from(registered.heartbeat_ms).max(10));
     let heartbeat = Heartbeat::start(file, host_id.clone(), registered.node, every)?;
@@ -195,9 +220,12 @@ async fn serve(
         events: tx,
         _alive: alive,
     };
-    let session = Session::new(ctx, &registered.engines);
+    let mut session = Session::new(ctx, seats.iter());
     tell.send_replace(Standing { engines: registered.engines });
-    let outcome = attend(session, commands, workers_events, &outbound, &heartbeat, wishes).await;
+    let outcome = attend(&mut session, commands, workers_events, &outbound, &heartbeat, wishes).await;
+    let left: Vec<u32> = session.engines().collect();
+    seats.keep(&left);
+    drop(session);
     // The session is gone and with it the workers' last frames; nobody shall outlive it.
     if tokio::time::timeout(WORKERS_END_TIMEOUT, all_gone.recv()).await.is_err() {
         tracing::warn!("a worker does not end; it is left to the system");
@@ -207,7 +235,7 @@ async fn serve(
 
 /// The session's loop.
 async fn attend(
-    mut session: Session,
+    session: &mut Session,
     mut commands: Incoming<v1::NodeCommand>,
     mut events: mpsc::Receiver<Event>,
     outbound: &mpsc::Sender<v1::NodeMessage>,
@@ -224,6 +252,10 @@ async fn attend(
                     Some(node_command::Kind::Goodbye(bye)) => return Err(goodbye(&bye)),
                     Some(node_command::Kind::Drained(_)) => return Ok(()),
                     _ => session.command(command).await.map_err(|e| NodeError::Lost(e.to_string()))?,
+                }
+                if session.engines().next().is_none() {
+                    tracing::info!("all engines were shut down by a client");
+                    return Ok(());
                 }
             }
             Some(event) = events.recv() => {
@@ -250,7 +282,7 @@ async fn asked_to_leave(wishes: &mut watch::Receiver<Wish>, draining: bool) -> W
     wishes.wait_for(news).await.map_or(Wish::Stop, |wish| *wish)
 }
 
-fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
+fn registration(config: &NodeConfig, seats: &Seats, host_id: &str) -> v1::Register {
     let peer = v1::Peer {
         protocol: PROTOCOL_VERSION,
         version: VERSION.to_owned(),
@@ -258,7 +290,13 @@ fn registration(engines: u32, wanted: &[u32], host_id: &str) -> v1::Register {
         host_id: host_id.to_owned(),
         pid: std::process::id(),
     };
-    v1::Register { peer: Some(peer), engines, wanted: wanted.to_vec(), target: target() }
+    v1::Register {
+        peer: Some(peer),
+        engines: u32::try_from(seats.places.len()).unwrap_or(u32::MAX),
+        wanted: seats.ids.clone(),
+        target: target(),
+        tags: config.tags.to_wire(&seats.places),
+    }
 }
 
 async fn await_registered(commands: &mut Incoming<v1::NodeCommand>) -> Result<v1::Registered, NodeError> {

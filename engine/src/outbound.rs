@@ -1,7 +1,7 @@
 //! Messages from the node to its controller.
 
 use bytes::Bytes;
-use phalanx_proto::frames::{Chunks, Failure, Report, ReportPart};
+use phalanx_proto::frames::{Chunks, During, Failure, Output, Report, ReportPart};
 use phalanx_proto::v1::{self, node_message::Kind};
 use tokio::sync::mpsc;
 
@@ -59,9 +59,47 @@ pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
     }))
 }
 
+/// `None` when it belongs to no job.
+pub(crate) fn output(engine: u32, output: Output) -> Option<v1::NodeMessage> {
+    let During { chunks, element_first, chunk_len } = output.during?;
+    Some(message(Kind::Output(v1::Output {
+        job: chunks.job,
+        engine,
+        first_chunk: chunks.first,
+        chunk_count: chunks.count,
+        attempt: chunks.attempt,
+        element_first,
+        chunk_len,
+        is_stderr: output.is_stderr,
+        dropped: output.dropped,
+        data: output.data,
+    })))
+}
+
 pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
     let Chunks { job, first, count, attempt } = chunks;
-    message(Kind::Returned(v1::Returned { engine, job, first_chunk: first, chunk_count: count, attempt }))
+    message(Kind::Returned(v1::Returned {
+        engine,
+        job,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        ..v1::Returned::default()
+    }))
+}
+
+/// Chunks whose job's condition is not met here.
+pub(crate) fn refused(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = chunks;
+    message(Kind::Returned(v1::Returned {
+        engine,
+        job,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        refused: true,
+        message: text,
+    }))
 }
 
 /// u32s as they lie in a frame.

@@ -1,6 +1,6 @@
 //! One session with the controller: commands in, workers' news out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use phalanx_proto::frames::{Assign, Chunks, Frame, Open, Part};
 use phalanx_proto::v1::{self, NodeCommand, node_command::Kind};
 use tokio::sync::mpsc;
 
-use crate::outbound::packed;
+use crate::outbound::{packed, returned};
 use crate::program::Origin;
 use crate::slot::Slot;
 use crate::worker::{Event, WorkerContext};
@@ -33,6 +33,10 @@ pub(crate) struct Session {
     jobs: HashMap<u64, Arc<Job>>,
     /// Parts of contexts whose `Open` is still to come.
     parts: HashMap<u64, Vec<Bytes>>,
+    /// Jobs that were cancelled and not closed yet: chunks of theirs that were sent before may still come.
+    cancelled: BTreeSet<u64>,
+    /// Engines that a client shut down: commands for them may still come.
+    left: HashSet<u32>,
 }
 
 /// What the controller sent makes no sense: the session cannot go on.
@@ -41,9 +45,22 @@ pub(crate) struct Session {
 pub(crate) struct Nonsense(String);
 
 impl Session {
-    pub(crate) fn new(ctx: WorkerContext, engines: &[u32]) -> Self {
-        let slots = engines.iter().map(|&id| (id, Slot::new(id))).collect();
-        Self { ctx, slots, jobs: HashMap::new(), parts: HashMap::new() }
+    /// `engines`: each one's id, and its place among the node's.
+    pub(crate) fn new(ctx: WorkerContext, engines: impl Iterator<Item = (u32, usize)>) -> Self {
+        let slots = engines.map(|(id, place)| (id, Slot::new(id, place))).collect();
+        Self {
+            ctx,
+            slots,
+            jobs: HashMap::new(),
+            parts: HashMap::new(),
+            cancelled: BTreeSet::new(),
+            left: HashSet::new(),
+        }
+    }
+
+    /// The engines that have not left.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = u32> {
+        self.slots.keys().copied()
     }
 
     /// Does what the controller says.
@@ -51,22 +68,19 @@ impl Session {
         match command.kind {
             Some(Kind::OpenPart(part)) => self.parts.entry(part.job).or_default().push(part.data),
             Some(Kind::Open(open)) => self.open(open)?,
-            Some(Kind::AssignPart(part)) => {
-                let slot = slot(&mut self.slots, part.engine)?;
-                if slot.is_current(part.epoch) {
-                    let job = job(&self.jobs, part.job)?;
-                    let frame = Frame::AssignPart(Part { job: part.job, total: part.total, data: part.data });
-                    give(slot, &self.ctx, job, frame).await;
-                }
-            }
+            Some(Kind::AssignPart(part)) => self.assign_part(part).await?,
             Some(Kind::Assign(assign)) => self.assign(assign).await?,
             Some(Kind::Recall(r)) => {
                 let chunks =
                     Chunks { job: r.job, first: r.first_chunk, count: r.chunk_count, attempt: r.attempt };
-                slot(&mut self.slots, r.engine)?.tell(Frame::Recall(chunks)).await;
+                if let Some(slot) = slot(&mut self.slots, &self.left, r.engine)? {
+                    slot.tell(Frame::Recall(chunks)).await;
+                }
             }
             Some(Kind::Cancel(cancel)) => self.cancel(&cancel).await?,
             Some(Kind::Close(close)) => self.close(close.job).await,
+            Some(Kind::Control(wanted)) => self.control(&wanted)?,
+            Some(Kind::Leave(leave)) => self.leave(&leave)?,
             _ => return Err(Nonsense("a command that this version does not know".to_owned())),
         }
         Ok(())
@@ -82,16 +96,41 @@ impl Session {
         let origin =
             Origin { program, hash, client_host_id: open.client_host_id, client_pid: open.client_pid };
         let context = self.parts.remove(&open.job).unwrap_or_default();
-        let frame = Open { job: open.job, entry: open.entry, label: open.label, context: open.context };
+        let frame = Open {
+            job: open.job,
+            entry: open.entry,
+            label: open.label,
+            ranks: open.ranks,
+            condition: open.conditional.then_some(open.condition),
+            context: open.context,
+        };
         let own_worker = open.own_worker;
         let run_limit = (open.run_limit_ns > 0).then(|| Duration::from_nanos(open.run_limit_ns));
         self.jobs.insert(open.job, Arc::new(Job { origin, open: frame, context, own_worker, run_limit }));
         Ok(())
     }
 
+    async fn assign_part(&mut self, part: v1::AssignPart) -> Result<(), Nonsense> {
+        let is_cancelled = self.cancelled.contains(&part.job);
+        let Some(slot) = slot(&mut self.slots, &self.left, part.engine)? else { return Ok(()) };
+        if slot.is_current(part.epoch) && !is_cancelled {
+            let job = job(&self.jobs, part.job)?;
+            let frame = Frame::AssignPart(Part { job: part.job, total: part.total, data: part.data });
+            give(slot, &self.ctx, job, frame).await;
+        }
+        Ok(())
+    }
+
     async fn assign(&mut self, a: v1::Assign) -> Result<(), Nonsense> {
-        let slot = slot(&mut self.slots, a.engine)?;
+        let Some(slot) = slot(&mut self.slots, &self.left, a.engine)? else { return Ok(()) };
         if !slot.is_current(a.epoch) {
+            return Ok(());
+        }
+        if self.cancelled.contains(&a.job) {
+            // Its cancellation has overtaken it. When the controller is gone, so is its interest.
+            let chunks =
+                Chunks { job: a.job, first: a.first_chunk, count: a.chunk_count, attempt: a.attempt };
+            let _ = self.ctx.outbound.send(returned(a.engine, chunks)).await;
             return Ok(());
         }
         let job = job(&self.jobs, a.job)?;
@@ -109,11 +148,22 @@ impl Session {
         Ok(())
     }
 
+    /// Nothing more of the job is started; what runs is interrupted, and ended with its worker when that does not help.
     async fn cancel(&mut self, cancel: &v1::CancelOn) -> Result<(), Nonsense> {
-        let slot = slot(&mut self.slots, cancel.engine)?;
-        slot.tell(Frame::Cancel(cancel.job)).await;
-        let Some(generation) = slot.active().map(|w| w.generation) else { return Ok(()) };
-        self.wait_for_end(cancel.engine, generation, cancel.job);
+        let (engine, job) = (cancel.engine, cancel.job);
+        self.cancelled.insert(job);
+        if self.cancelled.len() > CANCELLED_MAX {
+            self.cancelled.pop_first();
+        }
+        let Some(slot) = slot(&mut self.slots, &self.left, engine)? else { return Ok(()) };
+        let mut generations = Vec::new();
+        for worker in slot.knowing(job) {
+            worker.send_urgently(Frame::Cancel(job)).await;
+            generations.push(worker.generation);
+        }
+        for generation in generations {
+            self.wait_for_end(engine, generation, job);
+        }
         Ok(())
     }
 
@@ -129,6 +179,7 @@ impl Session {
     async fn close(&mut self, job: u64) {
         self.jobs.remove(&job);
         self.parts.remove(&job);
+        self.cancelled.remove(&job);
         for slot in self.slots.values_mut() {
             for worker in slot.close(job) {
                 worker.send(Frame::Close(job)).await;
@@ -156,10 +207,17 @@ impl Session {
     }
 }
 
-fn slot(slots: &mut HashMap<u32, Slot>, engine: u32) -> Result<&mut Slot, Nonsense> {
-    slots
-        .get_mut(&engine)
-        .ok_or_else(|| Nonsense(format!("a command for engine {engine}, which is not of this node")))
+/// The slot of an engine; none when it has left.
+fn slot<'a>(
+    slots: &'a mut HashMap<u32, Slot>,
+    left: &HashSet<u32>,
+    engine: u32,
+) -> Result<Option<&'a mut Slot>, Nonsense> {
+    match slots.get_mut(&engine) {
+        None if left.contains(&engine) => Ok(None),
+        None => Err(Nonsense(format!("a command for engine {engine}, which is not of this node"))),
+        found => Ok(found),
+    }
 }
 
 fn job(jobs: &HashMap<u64, Arc<Job>>, job: u64) -> Result<&Arc<Job>, Nonsense> {
@@ -180,10 +238,15 @@ async fn give(slot: &mut Slot, ctx: &WorkerContext, job: &Arc<Job>, frame: Frame
     worker.send(frame).await;
 }
 
+mod control;
+
 /// The channel on which workers tell of themselves.
 pub(crate) fn events() -> (mpsc::Sender<Event>, mpsc::Receiver<Event>) {
     mpsc::channel(EVENTS_MAX)
 }
+
+/// Jobs that were cancelled and are still to be closed; of more the oldest, whose chunks have come long ago, are forgotten.
+const CANCELLED_MAX: usize = 1 << 16;
 
 /// News of workers that may wait.
 const EVENTS_MAX: usize = 1024;

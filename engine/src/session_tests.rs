@@ -121,7 +121,7 @@ impl Site {
             events,
             _alive: alive,
         };
-        Self { session: Session::new(ctx, &[0]), news, given, messages, _folder: folder }
+        Self { session: Session::new(ctx, [(0, 0)].into_iter()), news, given, messages, _folder: folder }
     }
 
     async fn command(&mut self, command: NodeCommand) {
@@ -250,4 +250,89 @@ async fn a_job_with_its_own_worker_leaves_the_engines_alone() {
     let Some(v1::node_message::Kind::WorkerLost(lost)) = told.kind else { panic!("{told:?}") };
     assert_eq!(lost.kind(), v1::WorkerLossKind::Died);
     assert_eq!(site.session.slots[&0].generation(), 8, "one of the engine's, seven of jobs");
+}
+
+fn command(kind: Kind) -> NodeCommand {
+    NodeCommand { kind: Some(kind) }
+}
+
+fn control(ticket: u64, signal: u32) -> NodeCommand {
+    command(Kind::Control(v1::EngineControl { engine: 0, ticket, signal }))
+}
+
+impl Site {
+    /// The answer to a wish: its ticket, and what went wrong.
+    async fn answered(&mut self) -> (u64, String) {
+        let message = tokio::time::timeout(DEADLINE, self.messages.recv()).await.unwrap().unwrap();
+        let Some(v1::node_message::Kind::Controlled(done)) = message.kind else { panic!("{message:?}") };
+        assert_eq!(done.engine, 0);
+        (done.ticket, done.error)
+    }
+}
+
+#[tokio::test]
+async fn what_comes_of_a_job_after_its_cancellation_is_handed_back() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(command(Kind::Cancel(v1::CancelOn { engine: 0, job: 1 }))).await;
+    site.command(open()).await;
+    let part = v1::AssignPart { engine: 0, job: 1, total: 9, data: Bytes::from_static(b"data"), epoch: 0 };
+    site.command(command(Kind::AssignPart(part))).await;
+    site.command(assign(5, 0)).await;
+    site.returned().await;
+    assert_eq!(site.session.slots[&0].generation(), 0, "no worker was started for it");
+    // Its number means nothing any more when it is closed.
+    site.command(close(1)).await;
+    site.command(open_job(2, false)).await;
+    site.command(assign_of(2, 9, 0)).await;
+    site.returned().await;
+}
+
+#[tokio::test]
+async fn a_restart_ends_the_worker_drops_what_was_for_it_and_answers_when_it_is_gone() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open()).await;
+    site.command(assign(9, 0)).await;
+    site.returned().await;
+    site.command(control(7, 0)).await;
+    assert_eq!(site.answered().await, (7, String::new()));
+    assert!(site.next_end().await.is_none(), "the controller has counted it as lost already");
+    site.command(assign(8, 0)).await;
+    site.command(assign(9, 1)).await;
+    site.returned().await;
+    assert_eq!(site.session.slots[&0].generation(), 2);
+    // With nothing to end, it is done at once.
+    site.command(control(8, 0)).await;
+    site.command(control(9, 0)).await;
+    let mut done = [site.answered().await, site.answered().await];
+    done.sort();
+    assert_eq!(done, [(8, String::new()), (9, String::new())]);
+}
+
+#[tokio::test]
+async fn an_engine_that_has_left_is_deaf_and_the_node_without_any_is_done() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open()).await;
+    site.command(command(Kind::Leave(v1::Leave { engines: vec![0], ticket: 3 }))).await;
+    assert_eq!(site.answered().await, (3, String::new()));
+    assert_eq!(site.session.engines().count(), 0);
+    site.command(assign(5, 0)).await;
+    site.command(command(Kind::Cancel(v1::CancelOn { engine: 0, job: 1 }))).await;
+    site.command(control(4, 0)).await;
+    assert_eq!(site.answered().await, (4, "it was shut down".to_owned()));
+    let stranger = command(Kind::Cancel(v1::CancelOn { engine: 5, job: 1 }));
+    assert!(site.session.command(stranger).await.is_err(), "this was never an engine of the node");
+}
+
+#[tokio::test]
+async fn a_signal_needs_a_process() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(control(1, 10)).await;
+    let (_, nothing) = site.answered().await;
+    assert!(nothing.contains("no process at present"), "{nothing}");
+    site.command(open()).await;
+    site.command(assign(9, 0)).await;
+    site.returned().await;
+    site.command(control(2, 10)).await;
+    let (_, thread) = site.answered().await;
+    assert!(thread.contains("no process of its own"), "{thread}");
 }

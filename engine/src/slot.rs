@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use phalanx_proto::frames::Frame;
 use phalanx_proto::v1::{self, WorkerLossKind, node_message::Kind};
+use tokio::sync::watch;
 
 use crate::outbound::message;
 use crate::program::{Hash, Origin};
@@ -15,6 +16,8 @@ const WORKERS_MAX: usize = 4;
 /// An engine.
 pub(crate) struct Slot {
     pub(crate) engine: u32,
+    /// Its place among the node's engines, by which its tags are found.
+    place: usize,
     /// How many losses of this engine's worker the controller was told.
     epoch: u32,
     /// The last used is last.
@@ -28,12 +31,45 @@ pub(crate) struct Slot {
     predecessors: Vec<(Hash, Predecessor)>,
     /// The last worker whose only job has ended: the next one of its kind starts when it is gone.
     leaving: Option<Gone>,
+    /// Workers that a restart has ended: the next ones start when they are gone.
+    ending: Option<Ending>,
+}
+
+/// Workers that are being ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending(watch::Receiver<()>);
+
+impl Ending {
+    fn of(workers: Vec<Gone>, before: Option<Self>) -> Self {
+        let (tell, over) = watch::channel(());
+        tokio::spawn(async move {
+            for gone in workers {
+                // An error is what is waited for: the other side was dropped.
+                let _ = gone.await;
+            }
+            if let Some(before) = before {
+                before.over().await;
+            }
+            drop(tell);
+        });
+        Self(over)
+    }
+
+    /// Waits until they are gone.
+    pub(crate) async fn over(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
 }
 
 impl Slot {
-    pub(crate) fn new(engine: u32) -> Self {
+    pub(crate) fn new(engine: u32, place: usize) -> Self {
         Self {
             engine,
+            place,
             epoch: 0,
             workers: Vec::new(),
             active: None,
@@ -41,6 +77,7 @@ impl Slot {
             generation: 0,
             predecessors: Vec::new(),
             leaving: None,
+            ending: None,
         }
     }
 
@@ -93,8 +130,38 @@ impl Slot {
         let known = self.predecessors.iter().find(|(hash, _)| own.is_none() && *hash == origin.hash);
         let predecessor = known.map(|(_, predecessor)| predecessor.clone()).unwrap_or_default();
         let after = own.and_then(|_| self.leaving.take());
-        let (engine, generation) = (self.engine, self.generation);
-        Worker::start(ctx, Order { engine, generation, origin, predecessor, own, after })
+        let (engine, place, generation) = (self.engine, self.place, self.generation);
+        self.ending.take_if(|ending| ending.is_over());
+        let ending = self.ending.clone();
+        Worker::start(ctx, Order { engine, place, generation, origin, predecessor, own, after, ending })
+    }
+
+    /// Ends all workers at once, whatever they run. What was sent to them is dropped.
+    pub(crate) fn restart(&mut self, why: &str) -> Ending {
+        self.epoch += 1;
+        self.active = None;
+        self.opened.clear();
+        let mut gone: Vec<Gone> = self.leaving.take().into_iter().collect();
+        for mut worker in std::mem::take(&mut self.workers) {
+            worker.kill();
+            gone.extend(worker.leave());
+            self.remember(worker.purpose, Predecessor { message: why.to_owned(), signal: None });
+        }
+        let before = self.ending.take().filter(|ending| !ending.is_over());
+        let ending = Ending::of(gone, before);
+        self.ending = Some(ending.clone());
+        ending
+    }
+
+    /// Passes a signal to the process in which the engine runs functions now.
+    pub(crate) fn signal(&self, signal: u32) -> Result<(), String> {
+        let worker = self.active().ok_or("it has no process at present: nothing has run on it")?;
+        worker.signal(signal)
+    }
+
+    /// The workers that know a job.
+    pub(crate) fn knowing(&self, job: u64) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().filter(move |w| self.opened.contains(&(w.generation, job)))
     }
 
     fn remember(&mut self, purpose: Purpose, how: Predecessor) {

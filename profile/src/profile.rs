@@ -133,6 +133,12 @@ impl Profile {
         self.path.join("state.json")
     }
 
+    /// What has become of jobs; the controller writes it.
+    #[must_use]
+    pub fn history_file(&self) -> PathBuf {
+        self.path.join("history.sqlite")
+    }
+
     pub(crate) fn ca_key_file(&self) -> PathBuf {
         self.path.join("ca.key")
     }

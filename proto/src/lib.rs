@@ -16,6 +16,7 @@ pub mod ids;
 pub mod limits;
 #[cfg(feature = "grpc")]
 pub mod lost;
+pub mod needs;
 #[cfg(feature = "grpc")]
 pub mod stream;
 pub mod version;

@@ -24,8 +24,26 @@ pub const JOB_ELEMENTS_MAX: u64 = 1 << 48;
 /// Longest text that a peer may make us keep or show: messages, labels, backtraces.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 
+/// The most that one message carries of what user code wrote.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
+
 /// The largest program that is carried to nodes.
 pub const PROGRAM_BYTES_MAX: u64 = 4 << 30;
+
+/// The most tags that an engine has, or that a job asks for.
+pub const TAGS_MAX: usize = 64;
+
+/// Longest name of a tag.
+pub const TAG_NAME_BYTES_MAX: usize = 64;
+
+/// Longest value of a tag.
+pub const TAG_VALUE_BYTES_MAX: usize = 256;
+
+/// Whether a text can be a tag's name: letters, digits, `_`, `-` and `.`.
+#[must_use]
+pub fn is_tag_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
 
 /// Cuts a text to `max` bytes at a character's boundary, saying that it was cut.
 #[must_use]

@@ -63,29 +63,33 @@ impl Journal {
         encode(row, host, &mut self.buffer);
     }
 
-    /// Writes what was taken up. Where that fails (a full disk), these rows are safe only when the run's file is written.
-    pub(crate) fn write(&mut self) {
+    /// Writes what was taken up, and says whether the disk took it. Where it does not (it is full), these rows are safe only when the
+    /// run's file is written. There is nothing to write where no journal could be made.
+    pub(crate) fn write(&mut self) -> bool {
         if self.buffer.is_empty() {
-            return;
+            return true;
         }
         let body = &self.buffer[BATCH_HEAD_BYTES..];
         let (len, hash) = ((body.len() as u64).to_le_bytes(), checked(body));
         self.buffer[..8].copy_from_slice(&len);
         self.buffer[8..BATCH_HEAD_BYTES].copy_from_slice(&hash);
-        self.flush();
+        self.flush()
     }
 
-    fn flush(&mut self) {
-        let Some(file) = &self.file else { return };
-        match file.write_all_at(&self.buffer, self.length) {
-            Ok(()) => self.length += self.buffer.len() as u64,
+    fn flush(&mut self) -> bool {
+        let Some(file) = &self.file else { return true };
+        let written = file.write_all_at(&self.buffer, self.length).is_ok();
+        if written {
+            self.length += self.buffer.len() as u64;
+        } else {
             // What was written of it ends nowhere: it would hide what comes after.
-            Err(_) => drop(file.set_len(self.length)),
+            let _ = file.set_len(self.length);
         }
         self.buffer.clear();
         if self.length < HEAD_BYTES as u64 {
             self.file = None;
         }
+        written
     }
 
     /// How much it holds.

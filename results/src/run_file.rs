@@ -108,13 +108,14 @@ impl RunFile {
     }
 
     /// Keeps rows safe that are not in the file yet, which is much cheaper than to bring them there: when the run goes on, they are found.
-    /// `host` is that of a row's engine. Where it fails, they are safe when they are in the file.
-    pub fn note<'h, R: Recorded>(&mut self, rows: &[R], host: impl Fn(&Row<'_>) -> &'h str) {
+    /// `host` is that of a row's engine. False when the disk did not take them (it is full): they are then safe only when they are in the file.
+    #[must_use]
+    pub fn note<'h, R: Recorded>(&mut self, rows: &[R], host: impl Fn(&Row<'_>) -> &'h str) -> bool {
         for row in rows {
             let row = row.row();
             self.journal.add(&row, host(&row));
         }
-        self.journal.write();
+        self.journal.write()
     }
 
     /// Bytes of rows that were noted and are not in the file yet.

@@ -24,7 +24,12 @@ impl Bench {
         let mut bench = Self { core: Scheduler::new(Config::default(), 1), assigned: VecDeque::new() };
         for node in 0..engines.div_ceil(ENGINES_PER_NODE) {
             let engines = ENGINES_PER_NODE.min(engines - node * ENGINES_PER_NODE);
-            bench.tell(Input::NodeJoined { node: NodeId(node.into()), engines, wanted: Vec::new() });
+            bench.tell(Input::NodeJoined {
+                node: NodeId(node.into()),
+                engines,
+                wanted: Vec::new(),
+                tags: Vec::new(),
+            });
         }
         let (client, job) = (ClientId(1), JobKey(1));
         bench.tell(Input::ClientJoined { client });

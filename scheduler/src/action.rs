@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
 
-use crate::input::Loss;
+use crate::dependency::Impossible;
+use crate::input::{Loss, LossKind};
 
 /// Something the driver must do. The order is the order of doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,15 @@ pub enum Action {
     /// A chunk has failed for good; there is no report. With an `offset` only that element of it has, and the others go on.
     Failed { client: ClientId, run: Run, offset: Option<u32>, engine: EngineId, failure: ChunkFailure },
     /// An attempt was lost and the chunks go on elsewhere: tell the client, so that it shows.
-    AttemptLost { client: ClientId, run: Run, engine: EngineId, message: Arc<str> },
+    /// `kind` is how the worker was lost; none when its engine was.
+    AttemptLost {
+        client: ClientId,
+        run: Run,
+        engine: EngineId,
+        kind: Option<LossKind>,
+        signal: Option<u32>,
+        message: Arc<str>,
+    },
     /// End whatever of this job the engine holds, running or queued. Nothing more will be heard of it from there
     /// but `WorkerLost`, `Returned` or late reports, which are rejected.
     CancelOn { node: NodeId, engine: EngineId, job: JobKey },
@@ -45,6 +54,8 @@ pub enum Outcome {
     Cancelled,
     /// None of it was assigned within its queue limit.
     Expired,
+    /// What is left of it can never be run.
+    Impossible(Impossible),
 }
 
 /// Why a chunk will not be tried again.
@@ -57,8 +68,8 @@ pub enum ChunkFailure {
     WorkerLost { was_running: bool, loss: Loss },
     /// An element ran longer than its job allows, as often as its function may fail.
     Overran { message: Arc<str> },
-    /// The chunk, or that element of it, was lost with too many workers: `engines` held it.
-    Quarantined { engines: Vec<EngineId>, message: Arc<str> },
+    /// The chunk, or that element of it, was lost with too many workers: `engines` held it, and that is what each said.
+    Quarantined { engines: Vec<EngineId>, messages: Vec<Arc<str>> },
     /// The program cannot run on any engine there is (balanced), or on this one (direct).
     CannotStart { message: Arc<str> },
 }

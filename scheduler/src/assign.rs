@@ -126,18 +126,17 @@ impl Scheduler {
 
     fn next_balanced(&self, at: u32) -> Next {
         let engine = &self.engines[at];
-        let can = |job: &u32| !self.is_barred(self.jobs[*job].program, at);
+        let can = |job: &u32| self.can_run(*job, at);
         let Some(program) = engine.program else {
             return self.fair.order().find(can).map_or(Next::Nothing, Next::Balanced);
         };
-        let Some(own) = self.fair.best_of(program).filter(can) else { return Next::Nothing };
+        let Some(own) = self.fair.order_of(program).find(can) else { return Next::Nothing };
         let waits_longer = |best: u32| {
             let lead_ns = SWITCH_LEAD_NS.saturating_mul(self.open_engines);
             self.jobs[best].program != program
-                && can(&best)
                 && (self.fair.outranks(best, own) || self.fair.lead_ns(own, best) > lead_ns)
         };
-        if self.fair.order().next().is_some_and(waits_longer) { Next::Drain } else { Next::Balanced(own) }
+        if self.fair.order().find(can).is_some_and(waits_longer) { Next::Drain } else { Next::Balanced(own) }
     }
 
     /// Whether the engine's node cannot run the program.
@@ -148,8 +147,8 @@ impl Scheduler {
 
     /// How many chunks of this job the engine may get. Once it is `filling`, up to its window; before, only if half of that is gone.
     fn room(&self, at: u32, job: u32, filling: bool) -> Room {
+        let engines = self.open_for(job);
         let (job, held) = (&self.jobs[job], &self.engines[at].held);
-        let engines = self.open_engines.max(1);
         let auto_len = match &job.cutter {
             Cutter::Auto(auto) => job.pace.auto_len(auto.left(), engines, &self.config),
             Cutter::Blocks(_) => 0,
@@ -219,11 +218,12 @@ impl Scheduler {
     /// Finds engines for work that has turned up: those that hold nothing, then those that could hold more.
     pub(crate) fn feed(&mut self) {
         let mut from = (0, 0);
-        while !self.fair.is_empty() {
+        while self.fair.has_unbound() {
             let Some(&(rank, engine)) = self.idle.range(from..).next() else { break };
             self.refill(engine);
             from = (rank, engine + 1);
         }
+        self.feed_bound(|mood| mood == Mood::Idle);
         if self.fair.is_empty() {
             return;
         }
@@ -236,10 +236,24 @@ impl Scheduler {
     fn feed_hungry(&mut self) {
         for program in self.fair.ready_programs() {
             let mut from = 0;
-            while self.fair.best_of(program).is_some() {
+            while self.fair.has_unbound_of(program) {
                 let Some(&engine) = self.programs[program].hungry.range(from..).next() else { break };
                 self.refill(engine);
                 from = engine + 1;
+            }
+        }
+        self.feed_bound(|mood| mood == Mood::Hungry);
+    }
+
+    /// As [`feed`](Self::feed), for jobs that only some engines may run, and engines in that mood.
+    fn feed_bound(&mut self, wanted: impl Fn(Mood) -> bool) {
+        for class in self.fair.ready_classes() {
+            let mut from = 0;
+            while self.fair.is_class_ready(class) {
+                let mut able = self.classes[class].able.range(from..).copied();
+                let Some(at) = able.find(|at| wanted(self.engines[*at].mood)) else { break };
+                self.refill(at);
+                from = at + 1;
             }
         }
     }

@@ -26,6 +26,14 @@ pub enum Bug {
     WaitsForEver,
     /// Every chunk may overtake what an engine holds.
     HurriesAlways,
+    /// A job begins before what it waits for is over.
+    BeginsTooEarly,
+    /// A job whose engines are all gone waits on.
+    WaitsInVain,
+    /// Chunks go to any engine, whatever their job needs.
+    IgnoresPlaces,
+    /// Kept jobs are not assigned any more when their client is gone.
+    ForgetsTheGone,
 }
 
 impl Scheduler {
@@ -44,7 +52,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -55,5 +63,9 @@ impl Bug {
         Self::ForgivesOverruns,
         Self::WaitsForEver,
         Self::HurriesAlways,
+        Self::BeginsTooEarly,
+        Self::WaitsInVain,
+        Self::IgnoresPlaces,
+        Self::ForgetsTheGone,
     ];
 }

@@ -7,6 +7,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 
 use crate::direct::DirectQueue;
 use crate::held::Held;
+use crate::place::Tags;
 use crate::time::Timestamp;
 
 /// Whether an engine looks for work.
@@ -28,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) node_slot: u32,
     /// Its place among idle engines: by chance, so that small jobs spread over nodes.
     pub(crate) rank: u64,
+    /// What it has.
+    pub(crate) tags: Tags,
     /// May be given work: its node is neither pressed nor draining.
     pub(crate) open: bool,
     pub(crate) mood: Mood,
@@ -61,6 +64,8 @@ pub(crate) struct Node {
 pub(crate) struct Client {
     pub(crate) id: ClientId,
     pub(crate) jobs: BTreeSet<JobKey>,
+    /// Its session has ended; it stays for the kept jobs that have not.
+    pub(crate) gone: bool,
 }
 
 /// One program, while a job uses it or an engine holds chunks of it.

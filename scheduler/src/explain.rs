@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use phalanx_proto::ids::{ChunkId, EngineId};
+use phalanx_proto::ids::{ChunkId, EngineId, JobKey};
 
 use crate::cutter::Cutter;
 use crate::engine::Engine;
 use crate::job::Job;
 use crate::ledger::ChunkState;
+use crate::place::Need;
 use crate::scheduler::Scheduler;
 
 /// Where a chunk is, and if it waits, for what.
@@ -57,12 +58,24 @@ pub enum Waiting {
     NoOpenEngines,
     /// The client does not read its results.
     ClientPressure,
+    /// Other jobs must be over before it begins.
+    After {
+        /// Those of them that are not.
+        jobs: Vec<JobKey>,
+    },
+    /// No engine that is there has what it needs; one that has may come.
+    Needs {
+        /// What it needs.
+        needs: Vec<Need>,
+    },
     /// None of the nodes that could take it can run its program.
     CannotRun,
-    /// All engines are busy.
+    /// All engines are busy, or all that will do.
     AllEnginesBusy {
         /// How many there are.
         engines: u64,
+        /// These are not all that there are.
+        bound: bool,
         /// Chunks of this job that come before it.
         before: u64,
     },
@@ -88,12 +101,77 @@ pub enum Waiting {
     },
 }
 
+/// How a job stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobExplanation {
+    /// What engines hold of it.
+    pub running: Vec<HeldChunks>,
+    /// Chunks that engines hold behind what they run.
+    pub chunks_queued: u64,
+    /// Chunks that are not assigned, as far as they can be counted.
+    pub chunks_waiting: u64,
+    /// Why the first of those is not.
+    pub waiting: Option<Waiting>,
+}
+
+/// What one engine holds of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldChunks {
+    /// Which.
+    pub engine: EngineId,
+    /// The first of the job's chunks on it.
+    pub chunk: u64,
+    /// Which try that is.
+    pub attempt: u32,
+    /// How many there are.
+    pub chunks: u64,
+}
+
 impl Scheduler {
+    /// How a job stands that has not ended. It looks at all engines.
+    #[must_use]
+    pub fn explain_job(&self, key: JobKey) -> Option<JobExplanation> {
+        let slot = self.job_slot(key).ok()?;
+        let job = &self.jobs[slot];
+        let held = |engine: &Engine| {
+            let mut runs = engine.held.iter().filter(|run| run.job == key);
+            let first = runs.next()?;
+            let chunks = u64::from(first.count) + runs.map(|run| u64::from(run.count)).sum::<u64>();
+            Some(HeldChunks { engine: engine.id, chunk: first.index, attempt: first.attempt, chunks })
+        };
+        let mut running: Vec<HeldChunks> =
+            self.engines.iter().filter_map(|(_, engine)| held(engine)).collect();
+        running.sort_unstable_by_key(|held| held.engine);
+        let auto_len = match &job.cutter {
+            Cutter::Auto(auto) => job.pace.auto_len(auto.left(), self.open_for(slot), &self.config),
+            Cutter::Blocks(_) => 0,
+        };
+        let waits = |(ordinal, chunk): (u64, &crate::ledger::Chunk)| {
+            (chunk.state == ChunkState::Waiting).then_some(ordinal)
+        };
+        let next = job.ledger.iter().find_map(waits);
+        let next = next.or_else(|| (!job.cutter.is_exhausted(job.ledger.end())).then(|| job.ledger.end()));
+        let waiting = if job.waits.is_empty() {
+            next.map(|ordinal| self.why_waiting(slot, ordinal))
+        } else {
+            Some(Waiting::After { jobs: self.still_open(job) })
+        };
+        let chunks_waiting = match job.is_direct() {
+            true => job.ledger.iter().filter_map(waits).count() as u64,
+            false => job.unassigned(auto_len),
+        };
+        let chunks_queued = job.ledger.assigned() - running.len() as u64;
+        Some(JobExplanation { running, chunks_queued, chunks_waiting, waiting })
+    }
+
     /// Where a chunk is, and if it waits, for what.
     #[must_use]
     pub fn explain(&self, chunk: ChunkId) -> Explanation {
         let Ok(slot) = self.job_slot(chunk.job) else { return Explanation::UnknownJob };
         let job = &self.jobs[slot];
+        if !job.waits.is_empty() {
+            return Explanation::Waiting(Waiting::After { jobs: self.still_open(job) });
+        }
         let Some(ordinal) = job.cutter.ordinal(chunk.index, job.ledger.end()) else {
             let may_come = matches!(&job.cutter, Cutter::Auto(auto) if auto.left() > 0);
             return if may_come {
@@ -108,7 +186,7 @@ impl Scheduler {
         match job.ledger.get(ordinal) {
             Some(known) if known.state.is_terminal() => Explanation::Done,
             Some(known) if known.state == ChunkState::Assigned => self.where_held(job, known.owner, ordinal),
-            _ => Explanation::Waiting(self.why_waiting(job, ordinal)),
+            _ => Explanation::Waiting(self.why_waiting(slot, ordinal)),
         }
     }
 
@@ -129,7 +207,17 @@ impl Scheduler {
         unreachable!("an assigned chunk is held by its owner: see the invariants")
     }
 
-    fn why_waiting(&self, job: &Job, ordinal: u64) -> Waiting {
+    /// What a job waits for, and is not over.
+    fn still_open(&self, job: &Job) -> Vec<JobKey> {
+        let mut jobs: Vec<JobKey> = job.waits.iter().flat_map(|d| d.jobs.iter().copied()).collect();
+        jobs.retain(|key| self.job_slots.contains_key(key));
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs
+    }
+
+    fn why_waiting(&self, slot: u32, ordinal: u64) -> Waiting {
+        let job = &self.jobs[slot];
         let end = match &job.cutter {
             Cutter::Auto(_) => 0,
             Cutter::Blocks(_) => job.direct_end(ordinal),
@@ -149,14 +237,19 @@ impl Scheduler {
         if self.open_engines == 0 {
             return Waiting::NoOpenEngines;
         }
-        let can = |(at, engine): (u32, &Engine)| engine.open && !self.is_barred(job.program, at);
+        let class = job.class.map(|class| &self.classes[class]);
+        if class.is_some_and(|class| class.able.is_empty()) {
+            return Waiting::Needs { needs: job.place.needs.clone() };
+        }
+        let can = |(at, engine): (u32, &Engine)| engine.open && self.can_run(slot, at);
         if !self.engines.iter().any(can) {
             return Waiting::CannotRun;
         }
         let again_before: u64 =
             job.again.iter().take_while(|s| s.ordinal != ordinal).map(|s| u64::from(s.count)).sum();
         let fresh_before = ordinal.saturating_sub(job.ledger.end());
-        Waiting::AllEnginesBusy { engines: self.open_engines, before: fresh_before + again_before }
+        let (engines, bound) = (self.open_for(slot), class.is_some());
+        Waiting::AllEnginesBusy { engines, bound, before: fresh_before + again_before }
     }
 
     fn why_direct_waits(&self, engine: &Engine, job: &Job) -> Waiting {
@@ -201,9 +294,21 @@ impl fmt::Display for Waiting {
             Self::ClientPressure => {
                 f.write_str("its client does not read the results that are there already")
             }
+            Self::After { jobs } => match jobs.len() {
+                1 => f.write_str("a job that it runs after is not over"),
+                n => write!(f, "{n} jobs that it runs after are not over"),
+            },
+            Self::Needs { needs } => {
+                let needs: Vec<String> = needs.iter().map(ToString::to_string).collect();
+                write!(f, "no engine that is there has what it needs: {}", needs.join(", "))
+            }
             Self::CannotRun => f.write_str("no node that is free can run its program"),
-            Self::AllEnginesBusy { engines, before } => {
-                write!(f, "all {engines} engines are busy, and {before} chunks of its job come before it")
+            Self::AllEnginesBusy { engines, bound, before } => {
+                let that_will_do = if *bound { " that will do" } else { "" };
+                write!(
+                    f,
+                    "all {engines} engines{that_will_do} are busy, and {before} chunks of its job come before it"
+                )
             }
             Self::ProgramSwitch { engine } => {
                 write!(f, "engine {engine} finishes what it holds of another program first")

@@ -4,12 +4,13 @@
 //! whoever has had least is next. Who comes back after a pause starts at the present, so nobody saves
 //! up. Work is charged at its expected length when it is assigned and corrected when it is reported.
 //!
-//! A *lane* is one client's ready jobs of one program and priority: an engine that holds chunks of a program
-//! looks only at that program's lanes. Most clients have one lane. Those of one client are listed under one time, the
-//! highest priority first, so priorities order what a client gets and not how much.
+//! A *lane* is one client's ready jobs of one program, priority and class (engines that will do): an engine that holds chunks of a
+//! program looks only at that program's lanes, and an engine that will not do passes over a lane, not over a job. Most clients have
+//! one lane. Those of one client are listed under one time, the highest priority first, so priorities order what a client gets and not
+//! how much; lanes of one priority share like their jobs do.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An order by virtual time is refreshed when it is off by this much.
 const DRIFT_NS: u64 = 250_000;
@@ -35,20 +36,27 @@ struct Lane {
     client: u32,
     program: u32,
     priority: i32,
+    class: Option<u32>,
     jobs: BTreeSet<(u64, u32)>,
     /// Jobs, ready or not.
     members: u32,
     now: u64,
+    /// Its client's time when it was listed, and its first job's.
     key: u64,
+    head: u64,
     listed: bool,
 }
 
-/// Where a lane is listed: its client's time, its priority, its slot.
-type Place = (u64, Reverse<i32>, u32);
+/// Where a lane is listed: its client's time, its priority, its first job's time, its slot.
+type Place = (u64, Reverse<i32>, u64, u32);
 
 impl Lane {
     fn place(&self, slot: u32) -> Place {
-        (self.key, Reverse(self.priority), slot)
+        (self.key, Reverse(self.priority), self.head, slot)
+    }
+
+    fn first_key(&self) -> u64 {
+        self.jobs.first().map_or(self.head, |(key, _)| *key)
     }
 }
 
@@ -61,6 +69,9 @@ pub(crate) struct Fair {
     vacant: Vec<u32>,
     all: BTreeSet<Place>,
     by_program: Vec<BTreeSet<Place>>,
+    /// How many lanes are listed of jobs that may go everywhere, and of those of each class.
+    unbound: usize,
+    bound: BTreeMap<u32, usize>,
     now: u64,
 }
 
@@ -76,18 +87,25 @@ impl Fair {
         *grown(&mut self.clients, client) = ClientShare { time: self.now, ..ClientShare::default() };
     }
 
-    pub(crate) fn open_job(&mut self, job: u32, client: u32, program: u32, priority: i32) {
+    pub(crate) fn open_job(
+        &mut self,
+        job: u32,
+        client: u32,
+        program: u32,
+        priority: i32,
+        class: Option<u32>,
+    ) {
         grown(&mut self.by_program, program);
         let lanes = &self.clients[client as usize].lanes;
-        let is_it = |lane: &Lane| (lane.program, lane.priority) == (program, priority);
+        let is_it = |lane: &Lane| (lane.program, lane.priority, lane.class) == (program, priority, class);
         let known = lanes.iter().copied().find(|lane| is_it(&self.lanes[*lane as usize]));
-        let lane = known.unwrap_or_else(|| self.open_lane(client, program, priority));
+        let lane = known.unwrap_or_else(|| self.open_lane(client, program, priority, class));
         self.lanes[lane as usize].members += 1;
         *grown(&mut self.jobs, job) = JobShare { lane, ..JobShare::default() };
     }
 
-    fn open_lane(&mut self, client: u32, program: u32, priority: i32) -> u32 {
-        let lane = Lane { client, program, priority, ..Lane::default() };
+    fn open_lane(&mut self, client: u32, program: u32, priority: i32, class: Option<u32>) -> u32 {
+        let lane = Lane { client, program, priority, class, ..Lane::default() };
         let slot = if let Some(slot) = self.vacant.pop() {
             self.lanes[slot as usize] = lane;
             slot
@@ -119,8 +137,10 @@ impl Fair {
         share.ready = ready;
         let slot = share.lane;
         if ready {
-            if self.lanes[slot as usize].jobs.len() == 1 {
-                self.refresh_jobs(slot);
+            match self.lanes[slot as usize].jobs.len() {
+                0 => self.catch_up(slot),
+                1 => self.refresh_jobs(slot),
+                _ => {}
             }
             let lane = &mut self.lanes[slot as usize];
             let share = &mut self.jobs[job as usize];
@@ -136,6 +156,49 @@ impl Fair {
             }
         }
         self.list(slot);
+        self.order_among_siblings(slot);
+    }
+
+    /// A lane that had nothing starts at the present of its client's others.
+    fn catch_up(&mut self, slot: u32) {
+        let client = self.lanes[slot as usize].client as usize;
+        let mut present = None;
+        for at in 0..self.clients[client].lanes.len() {
+            let sibling = self.clients[client].lanes[at];
+            if sibling == slot || !self.lanes[sibling as usize].listed {
+                continue;
+            }
+            if self.lanes[sibling as usize].jobs.len() == 1 {
+                self.refresh_jobs(sibling);
+            }
+            self.rehead(sibling);
+            let head = self.lanes[sibling as usize].head;
+            present = Some(present.map_or(head, |present: u64| present.min(head)));
+        }
+        let lane = &mut self.lanes[slot as usize];
+        lane.now = lane.now.max(present.unwrap_or(0));
+    }
+
+    /// Another job is first in a lane, whose client has other lanes.
+    fn order_among_siblings(&mut self, slot: u32) {
+        let lane = &self.lanes[slot as usize];
+        if self.clients[lane.client as usize].lanes.len() > 1 && lane.head != lane.first_key() {
+            self.rehead(slot);
+        }
+    }
+
+    /// Lists a lane by its first job's time, under the same time of its client as its siblings.
+    fn rehead(&mut self, slot: u32) {
+        let lane = &mut self.lanes[slot as usize];
+        if !lane.listed {
+            return;
+        }
+        let order = &mut self.by_program[lane.program as usize];
+        order.remove(&lane.place(slot));
+        self.all.remove(&lane.place(slot));
+        lane.head = lane.first_key();
+        order.insert(lane.place(slot));
+        self.all.insert(lane.place(slot));
     }
 
     pub(crate) fn set_pressed(&mut self, client: u32, pressed: bool) {
@@ -159,7 +222,7 @@ impl Fair {
         }
         if listed {
             if self.all.len() == 1
-                && let Some((_, _, only)) = self.all.first().copied()
+                && let Some((_, _, _, only)) = self.all.first().copied()
             {
                 self.relist(only);
             }
@@ -167,7 +230,7 @@ impl Fair {
             client.time = client.time.max(self.now);
             let (key, siblings) = (client.time, client.lanes.len());
             let lane = &mut self.lanes[slot as usize];
-            lane.key = key;
+            (lane.key, lane.head) = (key, lane.first_key());
             let (client, place) = (lane.client, lane.place(slot));
             self.by_program[lane.program as usize].insert(place);
             self.all.insert(place);
@@ -186,6 +249,23 @@ impl Fair {
             }
         }
         self.lanes[slot as usize].listed = listed;
+        self.count(self.lanes[slot as usize].class, listed);
+    }
+
+    /// A lane of this class is listed, or no more.
+    fn count(&mut self, class: Option<u32>, listed: bool) {
+        let count = match class {
+            None => &mut self.unbound,
+            Some(class) => self.bound.entry(class).or_default(),
+        };
+        if listed {
+            *count += 1
+        } else {
+            *count -= 1
+        }
+        if let (0, Some(class)) = (*count, class) {
+            self.bound.remove(&class);
+        }
     }
 
     /// Something of a direct job is to be assigned: who has waited for nothing has not saved up.
@@ -199,7 +279,7 @@ impl Fair {
         let first = self
             .all
             .first()
-            .map_or(0, |(_, _, lane)| self.clients[self.lanes[*lane as usize].client as usize].time);
+            .map_or(0, |(.., lane)| self.clients[self.lanes[*lane as usize].client as usize].time);
         let present = self.now.max(first);
         let client = &mut self.clients[client as usize];
         client.time = client.time.max(present);
@@ -213,8 +293,10 @@ impl Fair {
         let lane = &self.lanes[slot as usize];
         let client = &mut self.clients[lane.client as usize];
         client.time = client.time.saturating_add_signed(work_ns);
-        if share.ready && share.time.abs_diff(share.key) > DRIFT_NS && lane.jobs.len() > 1 {
+        let siblings = client.lanes.len() > 1;
+        if share.ready && share.time.abs_diff(share.key) > DRIFT_NS && (lane.jobs.len() > 1 || siblings) {
             self.refresh_job(job);
+            self.order_among_siblings(slot);
         }
         // An order of one needs no refreshing, however old its key.
         let lane = &self.lanes[slot as usize];
@@ -254,9 +336,10 @@ impl Fair {
         order.remove(&lane.place(slot));
         self.all.remove(&lane.place(slot));
         lane.key = self.clients[lane.client as usize].time;
+        lane.head = lane.first_key();
         order.insert(lane.place(slot));
         self.all.insert(lane.place(slot));
-        if let Some((first, _, _)) = self.all.first() {
+        if let Some((first, ..)) = self.all.first() {
             self.now = self.now.max(*first);
         }
     }
@@ -267,17 +350,33 @@ impl Fair {
 
     /// Jobs that are next in their lanes, the fairest first.
     pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
-        self.all.iter().filter_map(|(_, _, lane)| self.next_of(*lane))
+        self.all.iter().filter_map(|(.., lane)| self.next_of(*lane))
     }
 
-    /// Jobs of a program that are next in their lanes, the fairest first.
+    /// As [`order`](Self::order), those of a program.
     pub(crate) fn order_of(&self, program: u32) -> impl Iterator<Item = u32> {
-        self.by_program[program as usize].iter().filter_map(|(_, _, lane)| self.next_of(*lane))
+        self.by_program[program as usize].iter().filter_map(|(.., lane)| self.next_of(*lane))
     }
 
-    /// The fairest job of a program.
-    pub(crate) fn best_of(&self, program: u32) -> Option<u32> {
-        self.next_of(self.by_program[program as usize].first()?.2)
+    /// Whether there are jobs to assign that may go everywhere.
+    pub(crate) fn has_unbound(&self) -> bool {
+        self.unbound > 0
+    }
+
+    /// As [`has_unbound`](Self::has_unbound), of a program.
+    pub(crate) fn has_unbound_of(&self, program: u32) -> bool {
+        let unbound = |(.., lane): &Place| self.lanes[*lane as usize].class.is_none();
+        self.unbound > 0 && self.by_program[program as usize].iter().any(unbound)
+    }
+
+    /// Classes that have jobs to assign.
+    pub(crate) fn ready_classes(&self) -> Vec<u32> {
+        self.bound.keys().copied().collect()
+    }
+
+    /// Whether a class has jobs to assign.
+    pub(crate) fn is_class_ready(&self, class: u32) -> bool {
+        self.bound.contains_key(&class)
     }
 
     /// Whether nobody has anything to assign.
@@ -288,7 +387,7 @@ impl Fair {
     /// Programs that have ready jobs.
     pub(crate) fn ready_programs(&self) -> Vec<u32> {
         let mut programs: Vec<u32> =
-            self.all.iter().map(|(_, _, lane)| self.lanes[*lane as usize].program).collect();
+            self.all.iter().map(|(.., lane)| self.lanes[*lane as usize].program).collect();
         programs.sort_unstable();
         programs.dedup();
         programs
@@ -337,7 +436,7 @@ mod tests {
         fair.open_client(0);
         fair.open_client(1);
         for (job, client) in [(0, 0), (1, 1), (2, 1)] {
-            fair.open_job(job, client, 0, 0);
+            fair.open_job(job, client, 0, 0, None);
             fair.set_ready(job, true);
         }
         fair
@@ -371,7 +470,7 @@ mod tests {
     #[test]
     fn priorities_order_the_jobs_of_one_client_and_take_nothing_from_another() {
         let mut fair = two_clients();
-        fair.open_job(3, 1, 1, 5);
+        fair.open_job(3, 1, 1, 5, None);
         let served = serve(&mut fair, 40, 4, |_| 100_000);
         assert_eq!(served[3], 0, "it is not ready");
         fair.set_ready(3, true);
@@ -386,6 +485,24 @@ mod tests {
     }
 
     #[test]
+    fn lanes_of_one_priority_share_like_jobs() {
+        let mut fair = two_clients();
+        fair.close_job(0);
+        serve(&mut fair, 300, 3, |_| 1_000_000);
+        // Jobs bound to a class come later, and have not saved up.
+        for job in [3, 4] {
+            fair.open_job(job, 1, 0, 0, Some(7));
+            fair.set_ready(job, true);
+        }
+        assert!(fair.has_unbound_of(0) && fair.ready_classes() == [7]);
+        let served = serve(&mut fair, 400, 5, |_| 1_000_000);
+        assert!(served[1..].iter().all(|turns| turns.abs_diff(100) <= 3), "{served:?}");
+        fair.close_job(3);
+        fair.close_job(4);
+        assert!(!fair.is_class_ready(7) && fair.has_unbound());
+    }
+
+    #[test]
     fn a_pressed_client_and_a_closed_job_are_not_served() {
         let mut fair = two_clients();
         fair.set_pressed(1, true);
@@ -393,6 +510,6 @@ mod tests {
         fair.close_job(0);
         assert!(fair.is_empty());
         fair.set_pressed(1, false);
-        assert_eq!((fair.best_of(0), fair.ready_programs()), (Some(1), vec![0]));
+        assert_eq!((fair.order_of(0).next(), fair.ready_programs()), (Some(1), vec![0]));
     }
 }

@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 
+use crate::dependency::Dependency;
+use crate::place::{Place, Tags};
+
 /// Something that happened, as the driver saw it.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "what a variant says names its fields")]
 pub enum Input {
     /// A client's session began. Ids of clients, nodes and jobs are the driver's and never repeat.
     ClientJoined { client: ClientId },
-    /// A client's session ended: its jobs are cancelled.
+    /// A client's session ended: its jobs are cancelled, but for those that are kept.
     ClientLost { client: ClientId },
     /// The client does not read its results (`on`), or reads them again: start no more of its chunks.
     ClientPressure { client: ClientId, on: bool },
-    /// A node registered `engines` engines; `wanted` are ids it had before. Answered by [`Action::Registered`](crate::Action::Registered).
-    NodeJoined { node: NodeId, engines: u32, wanted: Vec<EngineId> },
+    /// A node registered `engines` engines; `wanted` are ids it had before, `tags` what each has (nothing, where there are fewer).
+    /// Answered by [`Action::Registered`](crate::Action::Registered).
+    NodeJoined { node: NodeId, engines: u32, wanted: Vec<EngineId>, tags: Vec<Tags> },
     /// A sign of life. Only these count: data does not.
     Heartbeat { node: NodeId },
     /// The node does not read its commands (`on`), or reads them again.
@@ -30,7 +34,7 @@ pub enum Input {
     Submit { client: ClientId, job: JobKey, spec: JobSpec },
     /// The payload of the first `elements` elements of the job is here.
     Supplied { job: JobKey, elements: u64 },
-    /// The client wants the job ended.
+    /// The client wants the job ended, or the driver does in the name of one that has left a kept job.
     Cancel { client: ClientId, job: JobKey },
     /// Results of the chunks `first .. first + count`, all assigned together or at least with one `attempt`.
     Report {
@@ -46,10 +50,22 @@ pub enum Input {
         /// a failed chunk goes out again for those elements only. `count` is 1 whenever this is not empty.
         failed: Vec<u32>,
     },
-    /// Chunks handed back unstarted: after a recall, or by a node that leaves.
-    Returned { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
+    /// Chunks handed back unstarted: after a recall, by a node that leaves, or, `refused`, because the job's condition is not met there.
+    Returned {
+        node: NodeId,
+        engine: EngineId,
+        job: JobKey,
+        first: u64,
+        count: u32,
+        attempt: u32,
+        refused: bool,
+    },
     /// The engine's worker is gone with all that was assigned to it; `running` is what it ran.
     WorkerLost { node: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk> },
+    /// A client has the engine started anew: whatever it held ends with its worker. What it is sent from now on is for the next one.
+    EngineRestarted { engine: EngineId, reason: Arc<str> },
+    /// A client has the engine leave, while its node may stay: whatever it held is done elsewhere, or ends.
+    EngineLeaving { engine: EngineId, reason: Arc<str> },
     /// Time passed: what [`poll_timeout`](crate::Scheduler::poll_timeout) asked for.
     Tick,
 }
@@ -106,13 +122,29 @@ pub struct JobSpec {
     pub priority: i32,
     /// It ends when none of it has been assigned for so long.
     pub queue_limit: Option<Duration>,
+    /// What must be over before it begins; balanced jobs only.
+    pub after: Vec<Dependency>,
+    /// Where its chunks may go; balanced jobs only.
+    pub place: Place,
+    /// It goes on when its client is lost.
+    pub kept: bool,
 }
 
 impl JobSpec {
     /// A job without retries, of ordinary priority, that waits for as long as it takes.
     #[must_use]
     pub fn new(program: ProgramKey, elements: u64, plan: Plan) -> Self {
-        Self { program, elements, plan, retries: 0, priority: 0, queue_limit: None }
+        Self {
+            program,
+            elements,
+            plan,
+            retries: 0,
+            priority: 0,
+            queue_limit: None,
+            after: Vec::new(),
+            place: Place::default(),
+            kept: false,
+        }
     }
 }
 

@@ -15,6 +15,8 @@
 //! | [`closed_nodes_get_nothing`] | a leaving, pressed or lost node is not given work |
 //! | [`recalls_are_counted`] | an engine is asked for chunks once at a time |
 //! | [`deadlines_are_kept`] | every node is watched |
+//! | [`classes_are_kept`] | which engines will do for a job is known, and nobody waits for what has ended |
+//! | [`the_gone_leave_what_is_kept`] | of a client that is gone only kept jobs are left, and they wait for no reader |
 //!
 //! That terminal states never change and attempts rise is a matter of two moments: the simulator's
 //! model watches it.
@@ -43,7 +45,7 @@ pub struct Violation {
 
 type Invariant = fn(&Scheduler) -> Result<(), String>;
 
-const ALL: [(&str, Invariant); 13] = [
+const ALL: [(&str, Invariant); 15] = [
     ("held_is_assigned", held_is_assigned),
     ("assigned_is_held", assigned_is_held),
     ("waiting_is_queued", waiting_is_queued),
@@ -57,6 +59,8 @@ const ALL: [(&str, Invariant); 13] = [
     ("closed_nodes_get_nothing", closed_nodes_get_nothing),
     ("recalls_are_counted", recalls_are_counted),
     ("deadlines_are_kept", deadlines_are_kept),
+    ("classes_are_kept", classes_are_kept),
+    ("the_gone_leave_what_is_kept", the_gone_leave_what_is_kept),
 ];
 
 impl Scheduler {
@@ -254,7 +258,7 @@ fn seekers_are_listed(core: &Scheduler) -> Result<(), String> {
 
 fn nothing_idles(core: &Scheduler) -> Result<(), String> {
     for (_, at) in &core.idle {
-        let could = core.fair.order().find(|job| !core.is_barred(core.jobs[*job].program, *at));
+        let could = core.fair.order().find(|job| core.can_run(*job, *at));
         must(could.is_none(), || format!("engine {} idles beside ready jobs", core.engines[*at].id))?;
         for (client, chunk) in core.engines[*at].direct.next() {
             let waits = core.fair.is_pressed(client) || chunk.ordinal >= core.jobs[chunk.job].direct_ready;
@@ -296,4 +300,42 @@ fn deadlines_are_kept(core: &Scheduler) -> Result<(), String> {
     let expected: BTreeSet<_> = core.nodes.iter().map(|(slot, node)| (node.deadline, slot)).collect();
     must(expected == core.deadlines, || format!("{:?} are watched", core.deadlines))?;
     must(core.node_slots.len() == core.nodes.len(), || "a node is not known by its id".to_owned())
+}
+
+fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
+    for (slot, class) in core.classes.iter() {
+        let will_do = |(at, engine): &(u32, &Engine)| {
+            class.place.suits(engine.id, &engine.tags) && !class.refused.contains(at)
+        };
+        let able: BTreeSet<u32> = core.engines.iter().filter(will_do).map(|(at, _)| at).collect();
+        must(able == class.able, || format!("{able:?} will do, {:?} are listed", class.able))?;
+        let open = able.iter().filter(|at| core.engines[**at].open).count() as u64;
+        must(open == class.open, || format!("{open} of class {slot} are open, {} counted", class.open))?;
+        let of_it = |(_, job): &(u32, &crate::job::Job)| job.class == Some(slot);
+        let jobs: BTreeSet<_> = core.jobs.iter().filter(of_it).map(|(_, job)| job.key).collect();
+        must(jobs == class.jobs && !jobs.is_empty(), || {
+            format!("{jobs:?} are of class {slot}: {:?}", class.jobs)
+        })?;
+    }
+    for (_, job) in core.jobs.iter() {
+        must(job.class.is_some() != job.place.is_anywhere(), || format!("the class of {}", job.key))?;
+        let mut before = job.waits.iter().flat_map(|dependency| &dependency.jobs);
+        let forgotten =
+            before.find(|key| !core.job_slots.contains_key(key) && core.past.get(**key).is_none());
+        must(forgotten.is_none(), || format!("{} waits for {forgotten:?}, which is forgotten", job.key))?;
+        must(job.waits.is_empty() || job.ledger.end() == 0, || format!("{} has begun too early", job.key))?;
+    }
+    Ok(())
+}
+
+fn the_gone_leave_what_is_kept(core: &Scheduler) -> Result<(), String> {
+    must(core.client_slots.len() == core.clients.len(), || "a client is not known by its id".to_owned())?;
+    for (slot, client) in core.clients.iter().filter(|(_, client)| client.gone) {
+        let kept = |key: &phalanx_proto::ids::JobKey| core.jobs[core.job_slots[key]].kept;
+        must(!client.jobs.is_empty() && client.jobs.iter().all(kept), || {
+            format!("client {} is gone and has left {:?}", client.id, client.jobs)
+        })?;
+        must(!core.fair.is_pressed(slot), || format!("client {} is gone and pressed", client.id))?;
+    }
+    Ok(())
 }

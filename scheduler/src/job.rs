@@ -1,12 +1,15 @@
 //! A job, as the core keeps it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 
 use crate::cutter::{Cutter, Piece};
+use crate::dependency::Dependency;
 use crate::ledger::{ChunkState, Ledger};
 use crate::pace::Pace;
+use crate::place::Place;
 use crate::time::Timestamp;
 
 /// Ordinals of neighbouring chunks.
@@ -17,11 +20,13 @@ pub(crate) struct Span {
 }
 
 /// A worker or engine that was lost while it may have run a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) engine: EngineId,
     /// The offset of the element that it was at, if that is known.
     pub(crate) offset: Option<u32>,
+    /// What was said of it.
+    pub(crate) message: Arc<str>,
 }
 
 /// A job that has not ended.
@@ -32,6 +37,21 @@ pub(crate) struct Job {
     pub(crate) client_id: ClientId,
     pub(crate) program: u32,
     pub(crate) retries: u32,
+    pub(crate) priority: i32,
+    /// What must be over before it begins. Empty when it may.
+    pub(crate) waits: Vec<Dependency>,
+    /// Jobs that wait for this one.
+    pub(crate) dependents: Vec<JobKey>,
+    /// Where its chunks may go.
+    pub(crate) place: Place,
+    /// It is bound to the engines of jobs that it follows.
+    pub(crate) follows: bool,
+    /// Jobs with one place; none when its chunks may go everywhere.
+    pub(crate) class: Option<u32>,
+    /// Engines that have completed chunks, ascending.
+    pub(crate) ran_on: Vec<EngineId>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
     /// It ends if none of it has been assigned by then.
     pub(crate) begin_by: Option<Timestamp>,
     pub(crate) elements: u64,
@@ -64,6 +84,14 @@ impl Job {
             client_id,
             program,
             retries: 0,
+            priority: 0,
+            waits: Vec::new(),
+            dependents: Vec::new(),
+            place: Place::default(),
+            follows: false,
+            class: None,
+            ran_on: Vec::new(),
+            kept: false,
             begin_by: None,
             elements: 0,
             supplied: 0,
@@ -88,7 +116,9 @@ impl Job {
 
     /// Whether a balanced job has a chunk that could be assigned.
     pub(crate) fn has_work(&self) -> bool {
-        !self.is_direct() && (!self.again.is_empty() || self.cutter.can_cut(self.ledger.end(), self.supplied))
+        !self.is_direct()
+            && self.waits.is_empty()
+            && (!self.again.is_empty() || self.cutter.can_cut(self.ledger.end(), self.supplied))
     }
 
     /// Whether all its chunks have ended.
@@ -210,6 +240,15 @@ impl Job {
         self.ledger.finish(ordinal, count, state);
         if self.ledger.base() != base {
             self.cutter.retire(self.ledger.base());
+        }
+    }
+
+    /// An engine has completed a chunk.
+    pub(crate) fn has_run_on(&mut self, engine: EngineId) {
+        if self.ran_on.last() != Some(&engine)
+            && let Err(at) = self.ran_on.binary_search(&engine)
+        {
+            self.ran_on.insert(at, engine);
         }
     }
 

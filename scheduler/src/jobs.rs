@@ -10,6 +10,7 @@ use phalanx_proto::limits::{CHUNK_ELEMENTS_MAX, JOB_ELEMENTS_MAX};
 use crate::action::{Action, Outcome};
 use crate::bug::Bug;
 use crate::cutter::{AutoCutter, Blocks, Cutter, fault_in};
+use crate::dependency::PastJob;
 use crate::direct::DirectChunk;
 use crate::engine::Program;
 use crate::input::{Chunking, JobSpec, Plan};
@@ -20,7 +21,7 @@ use crate::scheduler::Scheduler;
 
 impl Scheduler {
     pub(crate) fn on_submit(&mut self, client: ClientId, key: JobKey, spec: JobSpec) -> Result<(), Reject> {
-        let client_slot = self.client_slot(client)?;
+        let client_slot = self.present_slot(client)?;
         if self.job_slots.contains_key(&key) {
             return Err(Reject::Duplicate("the job's key"));
         }
@@ -28,14 +29,24 @@ impl Scheduler {
             return Err(Reject::Limit { what: "unfinished jobs", max: self.config.jobs_max });
         }
         let (cutter, targets) = self.plan(spec.elements, spec.plan)?;
-        let finished = Action::Finished { client, job: key, outcome: Outcome::Completed };
+        if !targets.is_empty() && (!spec.after.is_empty() || !spec.place.is_anywhere()) {
+            return Err(Reject::Malformed("a direct job that waits for others, or chooses its place"));
+        }
+        self.check_waits(key, &spec.after)?;
+        self.check_place(&spec.place)?;
         if spec.elements == 0 || cutter.total(0) == Some(0) {
-            self.actions.push_back(finished);
+            self.past.enter(key, PastJob { succeeded: true, ran_on: Box::default() });
+            self.actions.push_back(Action::Finished { client, job: key, outcome: Outcome::Completed });
             return Ok(());
         }
         let program = self.program(spec.program);
         let mut job = Job::new(key, client_slot, client, program, cutter);
         (job.retries, job.elements, job.targets) = (spec.retries, spec.elements, targets);
+        job.priority = spec.priority;
+        job.class = self.enter_class(key, &spec.place);
+        job.place = spec.place;
+        let class = job.class;
+        job.kept = spec.kept;
         job.begin_by = spec.queue_limit.map(|limit| self.now.after(limit));
         let begin_by = job.begin_by;
         let slot = self.jobs.insert(job);
@@ -43,7 +54,8 @@ impl Scheduler {
         self.job_slots.insert(key, slot);
         self.clients[client_slot].jobs.insert(key);
         self.programs[program].jobs.insert(key);
-        self.fair.open_job(slot, client_slot, program, spec.priority);
+        self.fair.open_job(slot, client_slot, program, spec.priority, class);
+        self.enter_waits(slot, spec.after);
         self.enter_direct(slot);
         Ok(())
     }
@@ -229,7 +241,10 @@ impl Scheduler {
             self.cancel_on(engine, slot, job.key);
         }
         self.release_program(job.program);
+        self.leave_class(job.key, job.class);
+        self.forget_if_done(job.client);
         self.actions.push_back(Action::Finished { client: job.client_id, job: job.key, outcome });
+        self.remember(job, outcome);
     }
 
     fn cancel_on(&mut self, id: EngineId, job_slot: u32, job: JobKey) {

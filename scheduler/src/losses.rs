@@ -22,7 +22,7 @@ use crate::scheduler::Scheduler;
 const CHUNK_CRASHES_FACTOR: usize = 4;
 
 /// What was lost.
-enum Lost<'a> {
+pub(crate) enum Lost<'a> {
     Engine(&'a Arc<str>),
     Worker(&'a Loss),
 }
@@ -63,6 +63,11 @@ struct Verdict {
     failure: ChunkFailure,
 }
 
+fn quarantined<'a>(crashes: impl Iterator<Item = &'a Crash>) -> ChunkFailure {
+    let (engines, messages) = crashes.map(|crash| (crash.engine, Arc::clone(&crash.message))).unzip();
+    ChunkFailure::Quarantined { engines, messages }
+}
+
 impl Scheduler {
     /// An engine is no more.
     pub(crate) fn lose_engine(&mut self, at: u32, reason: &Arc<str>) {
@@ -74,9 +79,15 @@ impl Scheduler {
             place: None,
         });
         self.lose_held(at, front, front, &Lost::Engine(reason));
+        self.remove_engine(at, reason);
+    }
+
+    /// Forgets an engine that holds nothing any more.
+    pub(crate) fn remove_engine(&mut self, at: u32, reason: &Arc<str>) {
         self.fail_queued_direct(at, reason);
         self.released(at);
         self.note(at);
+        self.leave_classes(at);
         let engine = self.engines.remove(at);
         self.ids.retire(engine.id);
         self.actions.push_back(Action::EngineGone { engine: engine.id, reason: Arc::clone(reason) });
@@ -90,6 +101,7 @@ impl Scheduler {
             self.fail_queued_of(at, program, loss);
             self.programs[program].barred.insert(self.engines[at].node);
             self.programs[program].refusal = Some((self.engines[at].id, Arc::clone(&loss.message)));
+            self.stranded.extend(self.programs[program].jobs.iter().copied());
             self.fail_unrunnable();
         }
         self.released(at);
@@ -98,7 +110,7 @@ impl Scheduler {
     }
 
     /// Everything that the engine holds is lost. `culprit`: the chunk that may be to blame.
-    fn lose_held(
+    pub(crate) fn lose_held(
         &mut self,
         at: u32,
         running: Option<RunningChunk>,
@@ -138,24 +150,24 @@ impl Scheduler {
         if self.has_bug(Bug::ForgetsLostChunks) {
             return;
         }
-        let (id, message) = (self.engines[at].id, lost.message());
+        let id = self.engines[at].id;
         let judged =
             culprit.and_then(|(ordinal, place)| Some((ordinal, self.judge(run, ordinal, place, id, lost)?)));
         let Some((ordinal, Verdict { offset, failure })) = judged else {
-            return self.go_on_elsewhere(at, run, message);
+            return self.go_on_elsewhere(at, run, lost);
         };
         if let Some(offset) = offset {
             self.fail_element(run, ordinal, offset, id, failure);
-            return self.go_on_elsewhere(at, run, message);
+            return self.go_on_elsewhere(at, run, lost);
         }
         let before = (ordinal - run.ordinal) as u32;
         let after = run.count - before - 1;
         if before > 0 {
-            self.go_on_elsewhere(at, &HeldRun { count: before, ..*run }, message);
+            self.go_on_elsewhere(at, &HeldRun { count: before, ..*run }, lost);
         }
         if after > 0 {
             let (ordinal, index) = (ordinal + 1, run.index + u64::from(before) + 1);
-            self.go_on_elsewhere(at, &HeldRun { count: after, ordinal, index, ..*run }, message);
+            self.go_on_elsewhere(at, &HeldRun { count: after, ordinal, index, ..*run }, lost);
         }
         self.fail_chunk(run.slot, ordinal, id, failure);
         self.finish_if_done(run.slot);
@@ -186,14 +198,12 @@ impl Scheduler {
                 .then_some(Verdict { offset: alone, failure: ChunkFailure::Overran { message } });
         }
         let crashes = job.crashes.entry(ordinal).or_default();
-        crashes.push(Crash { engine, offset });
+        crashes.push(Crash { engine, offset, message });
         let alike = crashes.iter().filter(|crash| crash.offset == offset);
         if alike.clone().count() >= crash_limit {
-            let engines = alike.map(|crash| crash.engine).collect();
-            Some(Verdict { offset: alone, failure: ChunkFailure::Quarantined { engines, message } })
+            Some(Verdict { offset: alone, failure: quarantined(alike) })
         } else if crashes.len() >= crash_limit.saturating_mul(CHUNK_CRASHES_FACTOR) {
-            let engines = crashes.iter().map(|crash| crash.engine).collect();
-            Some(Verdict { offset: None, failure: ChunkFailure::Quarantined { engines, message } })
+            Some(Verdict { offset: None, failure: quarantined(crashes.iter()) })
         } else {
             None
         }
@@ -217,20 +227,26 @@ impl Scheduler {
         self.actions.push_back(Action::Failed { client, run, offset: Some(offset), engine, failure });
     }
 
-    fn go_on_elsewhere(&mut self, at: u32, run: &HeldRun, message: &Arc<str>) {
+    fn go_on_elsewhere(&mut self, at: u32, run: &HeldRun, lost: &Lost<'_>) {
+        let (kind, signal) = match lost {
+            Lost::Engine(_) => (None, None),
+            Lost::Worker(loss) => (Some(loss.kind), loss.signal),
+        };
         let job = &self.jobs[run.slot];
         let piece = job.cutter.piece(run.ordinal, run.count);
         self.actions.push_back(Action::AttemptLost {
             client: job.client_id,
             run: job.run(piece, run.attempt),
             engine: self.engines[at].id,
-            message: Arc::clone(message),
+            kind,
+            signal,
+            message: Arc::clone(lost.message()),
         });
         self.requeue(at, run);
     }
 
     /// A chunk has failed for good.
-    fn fail_chunk(&mut self, slot: u32, ordinal: u64, engine: EngineId, failure: ChunkFailure) {
+    pub(crate) fn fail_chunk(&mut self, slot: u32, ordinal: u64, engine: EngineId, failure: ChunkFailure) {
         let job = &mut self.jobs[slot];
         let attempt = job.ledger.get(ordinal).map_or(0, |chunk| chunk.attempt);
         let run = job.run(job.cutter.piece(ordinal, 1), attempt);
@@ -286,17 +302,20 @@ impl Scheduler {
     }
 
     /// Fails all that is left of a balanced job.
-    fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
+    pub(crate) fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
         let job = &mut self.jobs[slot];
         let client = job.client_id;
         let mut runs = Vec::new();
-        let open = job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());
-        runs.extend(open.map(|(ordinal, chunk)| job.run(job.cutter.piece(ordinal, 1), chunk.attempt)));
+        let open = || job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());
+        runs.extend(open().map(|(ordinal, chunk)| job.run(job.cutter.piece(ordinal, 1), chunk.attempt)));
+        let mut failed: u64 = open().map(|(ordinal, _)| job.elements_open(ordinal)).sum();
         let mut next = job.ledger.end();
         while let Some(piece) = job.cutter.cut(next, u32::MAX, u64::from(u32::MAX), job.elements) {
             next += u64::from(piece.count);
+            failed += u64::from(piece.count) * u64::from(piece.len);
             runs.push(job.run(piece, 0));
         }
+        job.elements_failed += failed;
         for run in runs {
             let failure = ChunkFailure::CannotStart { message: Arc::clone(message) };
             self.actions.push_back(Action::Failed { client, run, offset: None, engine, failure });

@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::direct::DirectQueue;
 use crate::engine::{Engine, Mood, Node};
 use crate::held::Held;
+use crate::place::Tags;
 use crate::reject::Reject;
 use crate::scheduler::Scheduler;
 
@@ -18,6 +19,7 @@ impl Scheduler {
         id: NodeId,
         engines: u32,
         wanted: &[EngineId],
+        tags: &[Tags],
     ) -> Result<(), Reject> {
         if self.node_slots.contains_key(&id) {
             return Err(Reject::Duplicate("the node's id"));
@@ -38,10 +40,16 @@ impl Scheduler {
         self.node_slots.insert(id, slot);
         self.deadlines.insert((deadline, slot));
         let slots = self.enter_engines(id, slot, engines, wanted);
+        for (at, tags) in slots.iter().zip(tags) {
+            self.engines[*at].tags.clone_from(tags);
+        }
         let ids = slots.iter().map(|at| self.engines[*at].id).collect();
         self.actions.push_back(Action::Registered { node: id, engines: ids });
         self.open_engines += u64::from(engines);
         self.nodes[slot].engines.clone_from(&slots);
+        for at in &slots {
+            self.join_classes(*at);
+        }
         self.look_for_work(&slots);
         Ok(())
     }
@@ -54,6 +62,7 @@ impl Scheduler {
                 node,
                 node_slot,
                 rank: mixed(scheduler.seed ^ u64::from(id.0)),
+                tags: Tags::new(),
                 open: true,
                 mood: Mood::Content,
                 program: None,
@@ -138,9 +147,8 @@ impl Scheduler {
             return Ok(());
         }
         let engines = node.engines.clone();
-        self.open_engines += engines.len() as u64;
         for at in &engines {
-            self.engines[*at].open = true;
+            self.set_open(*at, true);
         }
         self.look_for_work(&engines);
         Ok(())
@@ -179,9 +187,7 @@ impl Scheduler {
     /// The engines of a node get no more work.
     fn close_engines(&mut self, slot: u32) {
         for at in self.nodes[slot].engines.clone() {
-            if std::mem::replace(&mut self.engines[at].open, false) {
-                self.open_engines -= 1;
-            }
+            self.set_open(at, false);
             self.rest(at);
         }
     }

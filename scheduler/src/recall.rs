@@ -38,10 +38,12 @@ impl Scheduler {
 
     /// When the first of those that could give something will have been silent for too long.
     fn next_look(&self) -> Option<Timestamp> {
-        let silent =
-            self.load.heaviest().take(VICTIMS_MAX).map(|at| self.engines[at].news.after(STALL)).min()?;
-        // It was looked at just now, and something else stands in the way: not again at once.
-        Some(if silent > self.now { silent } else { self.now.after(STALL) })
+        let look = |at| {
+            let silent = self.engines[at].news.after(STALL);
+            // It was looked at just now, and something else stands in the way: not again at once.
+            if silent > self.now { silent } else { self.now.after(STALL) }
+        };
+        self.load.heaviest().take(VICTIMS_MAX).map(look).min()
     }
 
     fn is_worth_recalling(&self, at: u32) -> bool {
@@ -52,11 +54,10 @@ impl Scheduler {
         // What was learnt since the chunks were assigned counts too.
         let work_ns =
             held.recallable_ns().max(job.pace.charge_ns(len).saturating_mul(u64::from(last.count - 1)));
-        let takes = |engine: &u32| !self.is_barred(job.program, *engine);
         let is_stalled = self.now.since(self.engines[at].news) >= STALL;
         (is_stalled || work_ns >= RECALL_WORK_NS_MIN)
             && !self.fair.is_pressed(job.client)
-            && self.idle.iter().map(|(_, engine)| engine).any(takes)
+            && self.has_idle_for(last.slot)
     }
 
     /// Asks for this much queued work, or all that there is.

@@ -3,6 +3,8 @@
 use phalanx_proto::ids::{ChunkId, ClientId, EngineId, JobKey, NodeId};
 use thiserror::Error;
 
+use crate::dependency::Impossible;
+
 /// What was wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -25,6 +27,10 @@ pub enum Reject {
     NotOfNode { engine: EngineId, node: NodeId },
     #[error("job {job} is not a job of client {client}")]
     NotOfClient { job: JobKey, client: ClientId },
+    #[error("job {0} is to be waited for, and is not known")]
+    UnknownDependency(JobKey),
+    #[error("the job can never be run: {0}")]
+    Impossible(Impossible),
     #[error("{0} is already in use")]
     Duplicate(&'static str),
     #[error("malformed: {0}")]

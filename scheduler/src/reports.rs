@@ -40,6 +40,8 @@ impl Scheduler {
         self.note_begun(at, held.urgent, busy_ns);
         self.fair.charge(held.slot, busy_ns as i64 - charge_ns.min(i64::MAX as u64) as i64);
         let retrying = self.enter_results(&held, run, busy_ns, failed);
+        let id = self.engines[at].id;
+        self.jobs[held.slot].has_run_on(id);
         self.actions.push_back(Action::Accepted { client: self.jobs[held.slot].client_id, run, retrying });
         if retrying {
             // Another engine that is free comes first: it may be this one's fault.
@@ -125,7 +127,8 @@ impl Scheduler {
     /// Counts results. Whether the chunk's failed elements are tried again; if not, the chunks are done.
     fn enter_results(&mut self, held: &HeldRun, run: Run, busy_ns: u64, failed: &[u32]) -> bool {
         let retries_forever = self.has_bug(Bug::RetriesForever);
-        let (job, engines) = (&mut self.jobs[held.slot], self.open_engines);
+        let engines = self.open_for(held.slot);
+        let job = &mut self.jobs[held.slot];
         let ran = match run.count {
             1 => job.elements_open(held.ordinal),
             count => u64::from(count) * u64::from(run.chunk_len),
@@ -162,11 +165,15 @@ impl Scheduler {
         first: u64,
         count: u32,
         attempt: u32,
+        refused: bool,
     ) -> Result<(), Reject> {
         let held = self.claimed(at, key, first, count, attempt)?;
         if held.holding == Holding::Cancelled {
             self.acknowledge(at, key, first, count);
             return Ok(());
+        }
+        if refused && !self.jobs[held.slot].place.conditional {
+            return Err(Reject::Malformed("a condition that is not met, of a job that has none"));
         }
         let charge_ns = self.take_held(at, key, first, count);
         self.fair.charge(held.slot, -(charge_ns.min(i64::MAX as u64) as i64));
@@ -178,6 +185,9 @@ impl Scheduler {
             self.finish_if_done(held.slot);
         } else {
             self.requeue(at, &HeldRun { count, ..held });
+            if refused {
+                self.refuse_on(held.slot, at);
+            }
             if self.has_bug(Bug::KeepsReturned) {
                 self.engines[at].held.push(HeldRun { count, ..held });
             }

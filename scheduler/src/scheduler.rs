@@ -11,8 +11,9 @@
 //!                 nodes     joined, silent, lost,  ├─ job      what is left of a job
 //!                           draining, pressed      │           (cutter, ledger, pace)
 //!                 reports   results, returns       ├─ held     what an engine has
-//!                 losses    workers and engines    └─ recall   taking back what waits too long
-//!                                                     (load)
+//!                 losses    workers and engines    ├─ classes  where it may go (place)
+//!                 waits     jobs after jobs        └─ recall   taking back what waits too long
+//!                 wishes    restart, leave            (load)
 //! ```
 //!
 //! Each duty is a file of `impl Scheduler`; what they share is here. A duty changes what it must and
@@ -26,6 +27,8 @@
 //! | how long an automatic chunk is | `pace.rs` |
 //! | what an idle engine takes from a busy one | `recall.rs` |
 //! | what a lost engine or worker means for its chunks | `losses.rs` |
+//! | which engines will do for a job | `classes.rs` |
+//! | whether a job may begin | `waits.rs`, `dependency.rs` |
 //! | why a chunk waits | `explain.rs` |
 //! | what must always hold | `invariants.rs` |
 
@@ -34,7 +37,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use phalanx_proto::ids::{ClientId, JobKey, NodeId, ProgramKey};
 
 use crate::action::Action;
+use crate::classes::Class;
 use crate::config::Config;
+use crate::dependency::Past;
 use crate::engine::{Client, Engine, Node, Program};
 use crate::engine_ids::EngineIds;
 use crate::fair::Fair;
@@ -70,6 +75,14 @@ pub struct Scheduler {
     pub(crate) begin_by: BTreeSet<(Timestamp, u32)>,
     pub(crate) programs: Slab<Program>,
     pub(crate) program_slots: BTreeMap<ProgramKey, u32>,
+    /// Jobs by where they may go.
+    pub(crate) classes: Slab<Class>,
+    /// Jobs that have ended, for those that wait for them.
+    pub(crate) past: Past,
+    /// Jobs of which one that they wait for has ended.
+    pub(crate) reviews: VecDeque<JobKey>,
+    /// Jobs that may have lost their last engine: to be looked at.
+    pub(crate) stranded: BTreeSet<JobKey>,
     pub(crate) fair: Fair,
     /// Engines that hold nothing, by rank.
     pub(crate) idle: BTreeSet<(u64, u32)>,
@@ -109,6 +122,10 @@ impl Scheduler {
             begin_by: BTreeSet::new(),
             programs: Slab::default(),
             program_slots: BTreeMap::new(),
+            classes: Slab::default(),
+            past: Past::default(),
+            reviews: VecDeque::new(),
+            stranded: BTreeSet::new(),
             fair: Fair::default(),
             idle: BTreeSet::new(),
             load: Load::default(),
@@ -129,16 +146,27 @@ impl Scheduler {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
         self.now = self.now.max(now);
         let result = self.dispatch(input);
-        while let Some(engine) = self.unblocked.pop() {
-            if self.engines.get_mut(engine).is_some() {
-                self.refill(engine);
-            }
-        }
+        self.follow_up();
         self.stalled = None;
         if self.recalls < self.idle.len() {
             self.rebalance();
         }
         result
+    }
+
+    /// What an input leads to beyond itself: jobs that may begin or can never go on, engines that were waiting behind what has ended.
+    fn follow_up(&mut self) {
+        while !(self.reviews.is_empty() && self.stranded.is_empty() && self.unblocked.is_empty()) {
+            self.end_stranded();
+            if self.review() {
+                self.feed();
+            }
+            while let Some(engine) = self.unblocked.pop() {
+                if self.engines.get_mut(engine).is_some() {
+                    self.refill(engine);
+                }
+            }
+        }
     }
 
     fn dispatch(&mut self, input: Input) -> Result<(), Reject> {
@@ -147,9 +175,9 @@ impl Scheduler {
                 let at = self.engine_of(node, engine)?;
                 self.on_report(at, job, first, count, attempt, busy, &failed)
             }
-            Input::Returned { node, engine, job, first, count, attempt } => {
+            Input::Returned { node, engine, job, first, count, attempt, refused } => {
                 let at = self.engine_of(node, engine)?;
-                self.on_returned(at, job, first, count, attempt)
+                self.on_returned(at, job, first, count, attempt, refused)
             }
             Input::WorkerLost { node, engine, loss, running } => {
                 let at = self.engine_of(node, engine)?;
@@ -163,10 +191,14 @@ impl Scheduler {
             Input::ClientJoined { client } => self.on_client_joined(client),
             Input::ClientLost { client } => self.on_client_lost(client),
             Input::ClientPressure { client, on } => self.on_client_pressure(client, on),
-            Input::NodeJoined { node, engines, wanted } => self.on_node_joined(node, engines, &wanted),
+            Input::NodeJoined { node, engines, wanted, tags } => {
+                self.on_node_joined(node, engines, &wanted, &tags)
+            }
             Input::NodePressure { node, on } => self.on_node_pressure(node, on),
             Input::NodeDraining { node } => self.on_node_draining(node),
             Input::NodeLost { node, reason } => self.on_node_lost(node, &reason),
+            Input::EngineRestarted { engine, reason } => self.on_engine_restarted(engine, &reason),
+            Input::EngineLeaving { engine, reason } => self.on_engine_leaving(engine, &reason),
             Input::Tick => {
                 self.on_tick();
                 Ok(())

@@ -42,6 +42,11 @@ impl<T> Slab<T> {
         self.items.len() - self.vacant.len()
     }
 
+    /// As [`iter`](Self::iter), to change them.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+        self.items.iter_mut().enumerate().filter_map(|(slot, item)| Some((slot as u32, item.as_mut()?)))
+    }
+
     /// The slots in use, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.items.iter().enumerate().filter_map(|(slot, item)| Some((slot as u32, item.as_ref()?)))

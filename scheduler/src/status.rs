@@ -2,6 +2,8 @@
 
 use phalanx_proto::ids::{EngineId, JobKey};
 
+use crate::cutter::Cutter;
+use crate::job::Job;
 use crate::scheduler::Scheduler;
 
 /// An engine, at the moment.
@@ -9,6 +11,8 @@ use crate::scheduler::Scheduler;
 pub struct EngineStatus {
     /// Chunks that it holds, running and queued.
     pub assigned_chunks: u64,
+    /// Chunks of direct calls that wait for it, and that it does not hold yet.
+    pub waiting_chunks: u64,
     /// Chunks that it has reported.
     pub completed_chunks: u64,
     /// Its node is leaving.
@@ -24,6 +28,8 @@ pub struct JobStatus {
     pub elements_failed: u64,
     /// Chunks that engines hold.
     pub chunks_assigned: u64,
+    /// Chunks that no engine holds; where their size is automatic, about so many.
+    pub chunks_waiting: u64,
     /// Chunks that have been cut so far.
     pub chunks_cut: u64,
     /// Chunks that there will be, when that is known: automatic ones are counted when the last was cut.
@@ -37,6 +43,7 @@ impl Scheduler {
         let engine = &self.engines[self.ids.slot(id)?];
         Some(EngineStatus {
             assigned_chunks: engine.held.chunks().into(),
+            waiting_chunks: engine.direct.iter().count() as u64,
             completed_chunks: engine.completed,
             draining: self.nodes[engine.node_slot].draining,
         })
@@ -51,8 +58,21 @@ impl Scheduler {
             elements_done: job.elements_done,
             elements_failed: job.elements_failed,
             chunks_assigned: job.ledger.assigned(),
+            chunks_waiting: self.chunks_waiting(job),
             chunks_cut: cut,
             chunks_total: job.cutter.total(cut),
         })
+    }
+
+    fn chunks_waiting(&self, job: &Job) -> u64 {
+        if job.is_direct() {
+            return job.ledger.open() - job.ledger.assigned();
+        }
+        let engines = self.open_engines.max(1);
+        let auto_len = match &job.cutter {
+            Cutter::Auto(auto) => job.pace.auto_len(auto.left(), engines, &self.config).max(1),
+            Cutter::Blocks(_) => 0,
+        };
+        job.unassigned(auto_len)
     }
 }

@@ -120,10 +120,7 @@ impl Scheduler {
         let in_turn = holders.range(after..).chain(holders.range(..after)).copied();
         in_turn.take(ENGINES_MAX).find(|at| {
             let engine = &self.engines[*at];
-            engine.open
-                && !self.is_barred(program, *at)
-                && self.is_urgent(*at, job)
-                && self.has_quick_elements(*at)
+            engine.open && self.can_run(job, *at) && self.is_urgent(*at, job) && self.has_quick_elements(*at)
         })
     }
 

@@ -36,14 +36,15 @@ fn long_chunks_are_assigned_one_ahead() {
 fn an_idle_engine_takes_from_a_busy_one() {
     let mut core = Core::new(&[1]);
     core.submit(1, 2, fixed(1));
-    let actions = core.tell(Input::NodeJoined { node: NodeId(9), engines: 1, wanted: Vec::new() });
+    let actions =
+        core.tell(Input::NodeJoined { node: NodeId(9), engines: 1, wanted: Vec::new(), tags: Vec::new() });
     let (first, attempt) = (1, 1);
     let recall =
         Action::Recall { node: NodeId(0), engine: EngineId(0), job: JobKey(1), first, count: 1, attempt };
     assert!(actions.contains(&recall), "{actions:?}");
     assert!(matches!(core.explain(1, 1), Explanation::Queued { recalled: true, .. }));
     let (node, engine, job) = (NodeId(0), EngineId(0), JobKey(1));
-    core.tell(Input::Returned { node, engine, job, first, count: 1, attempt });
+    core.tell(Input::Returned { node, engine, job, first, count: 1, attempt, refused: false });
     let (_, engine, run) = core.assigned.last().unwrap();
     assert_eq!((engine.0, run.first, run.attempt), (1, 1, 2));
     let late =
@@ -196,14 +197,23 @@ fn a_silent_node_is_given_up_and_its_chunks_go_on() {
     let mut core = Core::new(&[1]);
     core.submit(1, 3, fixed(1));
     core.now = core.core.poll_timeout().unwrap();
-    core.tell(Input::NodeJoined { node: NodeId(5), engines: 1, wanted: vec![EngineId(0), EngineId(77)] });
+    core.tell(Input::NodeJoined {
+        node: NodeId(5),
+        engines: 1,
+        wanted: vec![EngineId(0), EngineId(77)],
+        tags: Vec::new(),
+    });
     let actions = core.tell(Input::Tick);
     assert!(actions.contains(&Action::Expired { node: NodeId(0) }));
     assert!(actions.iter().any(|a| matches!(a, Action::EngineGone { engine: EngineId(0), .. })));
     assert!(core.assigned.iter().any(|(node, engine, run)| (node.0, engine.0, run.attempt) == (5, 1, 2)));
     assert_eq!(core.try_tell(Input::Heartbeat { node: NodeId(0) }), Err(Reject::UnknownNode(NodeId(0))));
-    let actions =
-        core.tell(Input::NodeJoined { node: NodeId(6), engines: 2, wanted: vec![EngineId(0), EngineId(77)] });
+    let actions = core.tell(Input::NodeJoined {
+        node: NodeId(6),
+        engines: 2,
+        wanted: vec![EngineId(0), EngineId(77)],
+        tags: Vec::new(),
+    });
     let granted = Action::Registered { node: NodeId(6), engines: vec![EngineId(2), EngineId(77)] };
     assert_eq!(actions[0], granted, "an id that was lost is not granted again; one that nobody had is");
 }
@@ -217,7 +227,7 @@ fn a_leaving_node_finishes_what_it_runs() {
     assert!(actions.iter().any(|a| matches!(a, Action::Recall { first: 1, .. })), "{actions:?}");
     let (node, engine, job) = (NodeId(0), EngineId(0), JobKey(1));
     core.tell(Input::Report { node, engine, job, first: 0, count: 1, attempt: 1, busy: MS, failed: vec![] });
-    core.tell(Input::Returned { node, engine, job, first: 1, count: 1, attempt: 1 });
+    core.tell(Input::Returned { node, engine, job, first: 1, count: 1, attempt: 1, refused: false });
     core.assigned.retain(|(_, _, run)| run.job == JobKey(2));
     let actions = core.report(0, MS, &[]);
     assert!(actions.contains(&Action::Drained { node }), "{actions:?}");

@@ -154,7 +154,12 @@ fn share(ahead: u64, plan: &Plan, steps: usize) -> [u64; 2] {
     for client in [1, 2] {
         tell(&mut core, &mut engines, 0, Input::ClientJoined { client: ClientId(client) });
     }
-    tell(&mut core, &mut engines, 0, Input::NodeJoined { node: NodeId(0), engines: 2, wanted: Vec::new() });
+    tell(
+        &mut core,
+        &mut engines,
+        0,
+        Input::NodeJoined { node: NodeId(0), engines: 2, wanted: Vec::new(), tags: Vec::new() },
+    );
     let submit = |core: &mut Scheduler, engines: &mut [Engine; 2], now, client, job, elements, plan: Plan| {
         let (client, job) = (ClientId(client), JobKey(job));
         let spec = JobSpec::new(phalanx_proto::ids::ProgramKey(1), elements, plan);

@@ -34,7 +34,15 @@ impl World {
                 Action::Assign { engine, run, .. } => self.queues[engine.0 as usize].push_back(run),
                 Action::Recall { engine, job, first, count, attempt, .. } => {
                     self.forget(engine, first);
-                    self.tell(Input::Returned { node: NODE, engine, job, first, count, attempt });
+                    self.tell(Input::Returned {
+                        node: NODE,
+                        engine,
+                        job,
+                        first,
+                        count,
+                        attempt,
+                        refused: false,
+                    });
                 }
                 _ => {}
             }
@@ -88,7 +96,7 @@ fn a_short_queue_behind_an_endless_chunk_moves_on() {
     let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] };
     let spec = JobSpec::new(ProgramKey(1), ELEMENTS, plan);
     world.tell(Input::ClientJoined { client: ClientId(1) });
-    world.tell(Input::NodeJoined { node: NODE, engines: 2, wanted: vec![] });
+    world.tell(Input::NodeJoined { node: NODE, engines: 2, wanted: vec![], tags: vec![] });
     world.tell(Input::Submit { client: ClientId(1), job: JOB, spec });
     world.tell(Input::Supplied { job: JOB, elements: ELEMENTS });
     world.act();

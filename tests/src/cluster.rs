@@ -81,6 +81,12 @@ impl Cluster {
         self.start_node(&["--profile", PROFILE, "-n", &engines.to_string()])
     }
 
+    /// As [`add_node`](Self::add_node), with further arguments for the daemon.
+    #[track_caller]
+    pub fn add_node_saying(&mut self, engines: u32, arguments: &[&str]) -> usize {
+        self.start_node(&[&["--profile", PROFILE, "-n", &engines.to_string()], arguments].concat())
+    }
+
     /// As [`add_node`](Self::add_node), on a machine that has nothing but this connection file.
     #[track_caller]
     pub fn add_node_with(&mut self, connection: &Path, engines: u32) -> usize {
@@ -88,6 +94,12 @@ impl Cluster {
             (self.home().join("programs-elsewhere"), connection.display().to_string());
         let programs = programs.display().to_string();
         self.start_node(&["--connection", &connection, "-n", &engines.to_string(), "--programs", &programs])
+    }
+
+    /// As [`add_node`](Self::add_node), with these arguments.
+    #[track_caller]
+    pub fn start_node_with(&mut self, arguments: &[&str]) -> usize {
+        self.start_node(&[&["--profile", PROFILE], arguments].concat())
     }
 
     #[track_caller]

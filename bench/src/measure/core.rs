@@ -72,6 +72,7 @@ impl World {
                 node: NodeId(u64::from(first)),
                 engines: here,
                 wanted: Vec::new(),
+                tags: Vec::new(),
             })?;
         }
         self.handle(Input::ClientJoined { client: CLIENT })?;

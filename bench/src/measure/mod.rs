@@ -5,6 +5,7 @@ mod auto;
 mod broadcast;
 mod bulk;
 mod core;
+mod history;
 mod memory;
 mod ranks;
 mod results;
@@ -26,6 +27,10 @@ pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
     if arguments.wants(Group::Broadcast) {
         announce("one value for many engines");
         broadcast::measure(arguments, figures)?;
+    }
+    if arguments.wants(Group::History) {
+        announce("the history of jobs");
+        history::measure(arguments, figures)?;
     }
     if arguments.wants(Group::Ranks) {
         announce("ranks that talk to each other");

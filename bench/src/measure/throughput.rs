@@ -45,7 +45,7 @@ pub(super) fn measure(arguments: &Arguments, client: &Client, figures: &mut Figu
     Ok(())
 }
 
-fn map(client: &Client, elements: u64, chunksize: Chunksize) -> Result<Duration, Error> {
+pub(super) fn map(client: &Client, elements: u64, chunksize: Chunksize) -> Result<Duration, Error> {
     let started = Instant::now();
     let values = client.load_balanced_view().map_async(|x: u64| x, 0..elements, chunksize).get()?;
     let took = started.elapsed();

@@ -3,7 +3,9 @@
 use phalanx_results::FileSummary;
 
 use super::table::Table;
-use super::{Report, quantity, results_human};
+use super::{Report, explained_human, history_human, quantity, results_human};
+use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -66,6 +68,14 @@ impl Report for Human {
             text += &jobs(&s.jobs).render(self.bold);
         }
         text
+    }
+
+    fn explained(&self, explained: &Explained) -> String {
+        explained_human::text(explained)
+    }
+
+    fn history(&self, past: &Past) -> String {
+        history_human::history(past, self.bold)
     }
 
     fn results(&self, summary: &FileSummary) -> String {

@@ -4,6 +4,8 @@ use phalanx_results::FileSummary;
 use serde::Serialize;
 
 use super::Report;
+use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -23,6 +25,14 @@ impl Report for Json {
 
     fn status(&self, snapshot: &Snapshot) -> String {
         document(snapshot)
+    }
+
+    fn explained(&self, explained: &Explained) -> String {
+        document(explained)
+    }
+
+    fn history(&self, past: &Past) -> String {
+        document(past)
     }
 
     fn results(&self, summary: &FileSummary) -> String {

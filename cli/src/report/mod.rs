@@ -1,5 +1,7 @@
 //! How results look: for people, for line-oriented tools, and as JSON. Each turns data into text and prints nothing.
 
+mod explained_human;
+mod history_human;
 mod human;
 mod json;
 mod plain;
@@ -13,6 +15,8 @@ use std::io::IsTerminal;
 
 use phalanx_results::FileSummary;
 
+use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -23,6 +27,8 @@ pub(crate) trait Report {
     fn started(&self, started: &Started) -> String;
     fn stopped(&self, stopped: &Stopped) -> String;
     fn status(&self, snapshot: &Snapshot) -> String;
+    fn explained(&self, explained: &Explained) -> String;
+    fn history(&self, past: &Past) -> String;
     fn results(&self, summary: &FileSummary) -> String;
     fn profiles(&self, profiles: &[Listed]) -> String;
 }

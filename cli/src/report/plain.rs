@@ -1,9 +1,13 @@
 //! For `grep`, `cut` and `awk`: a line per thing, its kind first, tabs between fields, nothing shortened.
 
+use phalanx_history::{ChunkRecord, JobRecord};
 use phalanx_results::FileSummary;
 
+use super::history_human::view;
 use super::human::Human;
 use super::{Report, quantity};
+use crate::explained::Explained;
+use crate::history::Past;
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -36,6 +40,30 @@ impl Report for Plain {
         text.extend(s.engines.iter().map(|e| line(&engine(e))));
         text.extend(s.jobs.iter().map(|j| line(&job(j))));
         text
+    }
+
+    fn explained(&self, e: &Explained) -> String {
+        let counts = [e.elements_done, e.elements, e.elements_failed, e.chunks_queued, e.chunks_waiting];
+        let mut fields = vec!["job".to_owned(), e.id.clone()];
+        fields.extend(counts.iter().map(u64::to_string));
+        fields.push(e.label.clone());
+        let mut text = line(&fields);
+        for held in &e.running {
+            let numbers = [u64::from(held.engine), held.chunk, u64::from(held.attempt), held.chunks];
+            let mut fields = vec!["running".to_owned()];
+            fields.extend(numbers.iter().map(u64::to_string));
+            text += &line(&fields);
+        }
+        text.extend(e.waiting.iter().map(|reason| line(&["waiting".to_owned(), reason.clone()])));
+        text.extend(e.after.iter().map(|id| line(&["after".to_owned(), id.clone()])));
+        text
+    }
+
+    fn history(&self, past: &Past) -> String {
+        match &past.chunks {
+            Some(chunks) => chunks.iter().map(|c| line(&past_chunk(c))).collect(),
+            None => past.jobs.iter().map(|j| line(&past_job(j))).collect(),
+        }
     }
 
     fn results(&self, s: &FileSummary) -> String {
@@ -99,6 +127,46 @@ fn job(j: &Job) -> [String; 11] {
         j.chunks_assigned.to_string(),
         j.age_ms.to_string(),
         j.label.clone(),
+    ]
+}
+
+fn past_job(j: &JobRecord) -> [String; 15] {
+    [
+        "job".to_owned(),
+        j.id.clone(),
+        j.state.to_string(),
+        j.submitted_ns.to_string(),
+        j.ended_ns.map_or_else(String::new, |ns| ns.to_string()),
+        view(j).to_owned(),
+        j.elements.to_string(),
+        j.elements_done.to_string(),
+        j.elements_failed.to_string(),
+        j.chunks.to_string(),
+        j.attempts_lost.to_string(),
+        j.client_host.clone(),
+        j.client_pid.to_string(),
+        j.label.clone(),
+        j.message.clone(),
+    ]
+}
+
+fn past_chunk(c: &ChunkRecord) -> [String; 15] {
+    [
+        "chunk".to_owned(),
+        c.job.clone(),
+        c.chunk_first.to_string(),
+        c.chunks.to_string(),
+        c.element_first.to_string(),
+        c.elements.to_string(),
+        c.elements_failed.to_string(),
+        c.engine.to_string(),
+        c.host.clone(),
+        c.attempt.to_string(),
+        c.status.to_string(),
+        c.started_ns.map_or_else(String::new, |ns| ns.to_string()),
+        c.ended_ns.to_string(),
+        c.kind.clone(),
+        c.message.clone(),
     ]
 }
 

@@ -87,14 +87,14 @@ fn engines(s: &FileSummary) -> Table {
 }
 
 /// A time of day, in UTC; of nothing, a dash.
-fn moment(ns: u64) -> String {
+pub(super) fn moment(ns: u64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     let time = OffsetDateTime::from_unix_timestamp_nanos(ns.into()).ok().filter(|_| ns > 0);
     time.and_then(|time| time.format(&format).ok()).unwrap_or_else(|| "–".to_owned())
 }
 
 /// `12 µs`, `3.4 ms`, and from a second on as other times.
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() => "–".to_owned(),
         s if s < 1e-3 => format!("{:.0} µs", s * 1e6),

@@ -4,6 +4,7 @@ use super::human::Human;
 use super::json::Json;
 use super::plain::Plain;
 use super::*;
+use crate::explained::Held;
 use crate::list::State;
 use crate::snapshot::{ControllerInfo, Engine, Job};
 
@@ -196,4 +197,109 @@ fn results() {
         "{text}"
     );
     assert!(!text.contains("goes on"), "{text}");
+}
+
+#[test]
+fn why_a_job_waits() {
+    let held = |engine, chunks| Held { engine, chunk: 7 * u64::from(engine), attempt: 1, chunks };
+    let explained = Explained {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        label: "survey\x1b[2J".to_owned(),
+        elements: 1000,
+        elements_done: 420,
+        elements_failed: 3,
+        running: vec![held(0, 1), held(12, 4)],
+        chunks_queued: 3,
+        chunks_waiting: 57,
+        waiting: Some(
+            "all 2 engines that will do are busy, and 0 chunks of its job come before it".to_owned(),
+        ),
+        after: vec!["01890a5d-ac96-774b-bcce-000000000001".to_owned()],
+    };
+    insta::assert_snapshot!("explained_human", Human { bold: false }.explained(&explained));
+    insta::assert_snapshot!("explained_plain", Plain.explained(&explained));
+    insta::assert_snapshot!("explained_json", Json.explained(&explained));
+}
+
+fn past_job(label: &str, state: phalanx_history::JobState, message: &str) -> phalanx_history::JobRecord {
+    let failed = u64::from(!message.is_empty());
+    phalanx_history::JobRecord {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        label: label.to_owned(),
+        state,
+        client_host: "head".to_owned(),
+        client_pid: 4711,
+        direct: false,
+        submitted_ns: 1_795_286_368_000_000_000,
+        ended_ns: (state != phalanx_history::JobState::Running).then_some(1_795_286_369_250_000_000),
+        elements: 500,
+        elements_done: 500 - failed,
+        elements_failed: failed,
+        chunks: 50,
+        attempts_lost: 2,
+        rows_pruned: 0,
+        message: message.to_owned(),
+    }
+}
+
+fn past() -> Past {
+    use phalanx_history::JobState::{Completed, Failed, Running};
+    Past {
+        profile: "nbserver".to_owned(),
+        running: true,
+        jobs: vec![
+            past_job("sweep::simulate", Running, ""),
+            past_job("sweep::simulate", Failed, "the lattice\x1b[2J is empty\nand more"),
+            phalanx_history::JobRecord { direct: true, ..past_job("main::get_sum", Completed, "") },
+        ],
+        chunks: None,
+        more: true,
+        dropped: 12,
+        trouble: Some("history.sqlite cannot be written: disk is full".to_owned()),
+    }
+}
+
+fn past_chunks() -> Past {
+    use phalanx_history::{ChunkRecord, ChunkStatus};
+    let chunk = |chunk_first, chunks, status, message: &str| ChunkRecord {
+        job: past().jobs[1].id.clone(),
+        chunk_first,
+        chunks,
+        element_first: 10 * chunk_first,
+        elements: 10 * u64::from(chunks),
+        elements_failed: u64::from(status == ChunkStatus::Failed),
+        engine: 3,
+        host: "node7".to_owned(),
+        attempt: 2,
+        status,
+        started_ns: (status != ChunkStatus::Lost).then_some(1_795_286_368_000_000_000),
+        ended_ns: 1_795_286_368_004_200_000,
+        kind: if message.is_empty() { String::new() } else { "panic".to_owned() },
+        message: message.to_owned(),
+    };
+    Past {
+        jobs: vec![phalanx_history::JobRecord { rows_pruned: 7, ..past().jobs[1].clone() }],
+        chunks: Some(vec![
+            chunk(0, 16, ChunkStatus::Ok, ""),
+            chunk(16, 1, ChunkStatus::Failed, "the lattice is empty"),
+            chunk(17, 1, ChunkStatus::Lost, &"signal 11 ".repeat(20)),
+        ]),
+        more: false,
+        dropped: 0,
+        trouble: None,
+        ..past()
+    }
+}
+
+#[test]
+fn history() {
+    for (name, past) in [("history", past()), ("history_of_a_job", past_chunks())] {
+        insta::assert_snapshot!(format!("{name}_human"), Human { bold: false }.history(&past));
+        insta::assert_snapshot!(format!("{name}_plain"), Plain.history(&past));
+        insta::assert_snapshot!(format!("{name}_json"), Json.history(&past));
+    }
+    let none = Past { jobs: vec![], more: false, dropped: 0, trouble: None, ..past() };
+    assert_eq!(Human { bold: false }.history(&none), "profile nbserver: no jobs in its history fit\n");
+    let text = Plain.history(&past()) + &Plain.history(&past_chunks());
+    assert!(text.lines().all(|line| line.split('\t').count() == 15), "{text}");
 }

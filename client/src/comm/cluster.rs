@@ -98,7 +98,7 @@ impl ClusterRunner {
     ) -> Result<JobHandle> {
         let plan = JobPlan::Direct { targets: targets.to_vec() };
         let spec = JobSpec::new(function?, encoded(0..meeting.size)?, context(meeting)?, plan);
-        let handle = submit(&self.session, Ok(spec));
+        let handle = submit::<()>(&self.session, Ok(spec));
         let _ = handle.wait(None);
         handle.error().map_or(Ok(handle), Err)
     }

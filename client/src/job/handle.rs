@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::explain::JobExplanation;
 use super::state::{Ended, Job};
 use crate::error::{Error, RemoteError, Result};
 use crate::progress;
@@ -127,7 +128,8 @@ impl JobHandle {
     }
 
     /// Waits until it has ended, showing progress: a bar on a terminal, else a line now and then like
-    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen; so is, after two
+    /// `500/500 tasks finished after    2 s`, and at the end `done`. Failures are shown as they happen, and what functions print as it
+    /// comes, each line marked with its engine (on a [local](crate::Client::local) cluster the engines print it here anyway); so is, after two
     /// seconds, that nothing can run because there are no engines or the controller is gone.
     ///
     /// Tasks are chunks; with [`Auto`](crate::Auto), where their number is not known beforehand, elements are counted.
@@ -142,8 +144,26 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn wait_interactive(&self) -> Result<()> {
-        progress::show(self)?;
+        progress::show(std::slice::from_ref(self))?;
         self.error().map_or(Ok(()), Err)
+    }
+
+    /// Waits until the controller has all of the job that it needs to go on without this client, its program included; at most for
+    /// `timeout`. From then on the client may be killed. (A client that ends in order waits for that by itself, up to a minute.)
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let out = client.load_balanced_view().keep().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.wait_kept(None)?;
+    /// println!("fetch its results with client.job::<u32>({:?})", out.id());
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] when its view was not [`keep`](crate::LoadBalancedView::keep), or the controller cannot keep it; the job goes on all the
+    /// same, and ends with its client. [`Error::Timeout`].
+    pub fn wait_kept(&self, timeout: Option<Duration>) -> Result<()> {
+        self.session.wait_kept(&self.job, timeout)
     }
 
     /// Why it ended early, if it did.
@@ -176,8 +196,12 @@ impl JobHandle {
         }
     }
 
-    /// Ends it: queued chunks are dropped, running ones are given a moment and then ended with their worker.
-    /// Elements that are done keep their values.
+    /// Ends it, at once: queued chunks are dropped, and so are the elements that running chunks have not begun. A function that runs is
+    /// told, if it asks [`interrupted`](crate::interrupted); when it has not returned within the engine's grace time, its process is ended,
+    /// and with it the names that the engine kept: later calls that miss one say so. Elements that were done before keep their values;
+    /// nothing that comes afterwards counts.
+    ///
+    /// Engines that are threads ([`Client::in_process`](crate::Client::in_process)) cannot be ended: a function that does not ask runs on.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -187,8 +211,7 @@ impl JobHandle {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn abort(&self) {
-        self.session.cancel(&self.job);
-        self.job.end(Ended::Failed(Error::Aborted));
+        self.session.abort(&self.job);
     }
 
     /// Time since it was submitted.
@@ -217,6 +240,7 @@ impl JobHandle {
     pub fn wall_time(&self) -> Duration {
         let state = self.job.lock();
         match state.ended {
+            Some(_) if state.lasted.is_some() => state.lasted.unwrap_or_default(),
             Some(_) if state.received_ns > 0 => {
                 Duration::from_nanos(state.received_ns.saturating_sub(self.job.submitted_ns))
             }
@@ -291,6 +315,22 @@ impl JobHandle {
         chunks
     }
 
+    /// Why it waits, or how it stands: what runs where, what is queued, and what stands in the way of the rest. It asks the controller.
+    ///
+    /// # Errors
+    /// [`Error::ControllerLost`] when there is nobody to ask. A job that has ended is explained without asking.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let out = client.load_balanced_view().map_async(|x: u32| x * x, 0..10, 5);
+    /// out.get()?;
+    /// assert_eq!(out.explain()?.to_string(), "it has ended");
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    pub fn explain(&self) -> Result<JobExplanation> {
+        super::explain::explain(self)
+    }
+
     /// The failures so far, in the order in which they came.
     ///
     /// ```
@@ -302,11 +342,22 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn failures(&self) -> Vec<RemoteError> {
-        let mut shown = self.job.lock().shown.clone();
+        let shown = self.job.lock().shown.clone();
+        shown.into_iter().map(|failure| self.numbered(failure)).collect()
+    }
+
+    /// A failure, with its element's number as the user knows it.
+    pub(crate) fn numbered(&self, mut failure: RemoteError) -> RemoteError {
         if let Some(numbers) = &self.job.spec.numbers {
-            shown.iter_mut().for_each(|failure| failure.element = numbers[failure.element as usize]);
+            failure.element = numbers[failure.element as usize];
         }
-        shown
+        failure
+    }
+}
+
+impl AsRef<Self> for JobHandle {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

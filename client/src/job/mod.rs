@@ -1,16 +1,34 @@
 //! A job on the client's side: what was sent, what came back.
 
+mod attached;
+mod attempts;
+mod chunk_output;
 mod coverage;
+mod dependency;
+mod explain;
+mod follow;
 mod handle;
+mod handle_output;
 mod news;
 mod options;
+mod output;
+mod promise;
 mod ready;
 mod run;
 mod state;
+mod waiter;
+mod waiting;
 
+pub use attempts::{AttemptInfo, AttemptOutcome, Attempts};
+pub use chunk_output::{ChunkOutput, StdStream};
+pub use dependency::Dependency;
+pub(crate) use dependency::Waits;
+pub use explain::{HeldChunks, JobExplanation};
+pub use follow::{FollowFailures, FollowOutput};
 pub use handle::{ChunkInfo, JobHandle, Progress};
 pub(crate) use news::{Cursor, News};
-pub(crate) use options::JobOptions;
+pub(crate) use options::{JobOptions, JobPlace};
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;
 pub(crate) use state::{Ended, Job, JobPlan, JobSpec, State};
+pub(crate) use waiter::Waiter;

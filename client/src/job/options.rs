@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use phalanx_proto::limits::TAGS_MAX;
+use phalanx_proto::needs::Need;
+
+use super::dependency::{Dependency, Waits, settled};
+use crate::error::{Error, Result};
+
 /// How a job is to be run, whatever it runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobOptions {
@@ -16,4 +22,51 @@ pub(crate) struct JobOptions {
     pub(crate) run_limit: Option<Duration>,
     /// How long it may wait until something of it is assigned.
     pub(crate) queue_limit: Option<Duration>,
+    /// It outlives its client.
+    pub(crate) kept: bool,
+    /// What must be over before it begins.
+    pub(crate) after: Vec<Dependency>,
+    /// Where it may go.
+    pub(crate) place: JobPlace,
+}
+
+impl JobOptions {
+    /// What is left of what it waits for; or why it can never be run.
+    pub(crate) fn settled(&self) -> std::result::Result<Waits, &'static str> {
+        let targets = self.place.targets.as_ref().and_then(|targets| targets.as_deref().ok());
+        settled(&self.after, targets)
+    }
+}
+
+/// Where a load-balanced job may go: everywhere, unless something else is said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JobPlace {
+    /// These engines, or why there are none.
+    pub(crate) targets: Option<Result<Vec<u32>>>,
+    /// Tags that an engine must have, or the one that is none.
+    pub(crate) needs: Vec<Arc<str>>,
+    /// It waits for an engine that has them.
+    pub(crate) patient: bool,
+    /// The offset of a function that says whether it may run on an engine.
+    pub(crate) condition: Option<Result<i64>>,
+}
+
+impl JobPlace {
+    /// What is wrong with it, if something is.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(Err(e)) = &self.targets {
+            return Err(e.clone());
+        }
+        if let Some(Err(e)) = &self.condition {
+            return Err(e.clone());
+        }
+        match self.needs.iter().find(|need| Need::parse(need).is_none()) {
+            Some(need) => Err(Error::BadNeed(need.to_string())),
+            None if self.needs.len() > TAGS_MAX => Err(Error::JobRefused(format!(
+                "it needs {} tags, and at most {TAGS_MAX} can be asked for",
+                self.needs.len()
+            ))),
+            None => Ok(()),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A job's state: written by the session's thread, read by the user's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
@@ -12,8 +12,12 @@ use phalanx_proto::block::{block_index, block_range, chunk_count};
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1;
 
+use super::attempts::LostAttempt;
 use super::coverage::Coverage;
+use super::dependency::Fate;
 use super::options::JobOptions;
+use super::output::JobOutput;
+use super::promise::Promise;
 use super::run::RunResult;
 use crate::codec::Elements;
 use crate::error::{Error, RemoteError, RemoteErrorKind};
@@ -28,12 +32,22 @@ pub(crate) struct JobSpec {
     pub(crate) options: JobOptions,
     /// Which element of a run each of these is, when that is not its place here.
     pub(crate) numbers: Option<Arc<[u64]>>,
+    /// What its values are made of.
+    pub(crate) result_type: &'static str,
 }
 
 impl JobSpec {
     /// A job like any other, of elements that are its own.
     pub(crate) fn new(function: Function, elements: Elements, context: Bytes, plan: JobPlan) -> Self {
-        Self { function, elements, context, plan, options: JobOptions::default(), numbers: None }
+        Self {
+            function,
+            elements,
+            context,
+            plan,
+            options: JobOptions::default(),
+            numbers: None,
+            result_type: "",
+        }
     }
 }
 
@@ -54,15 +68,23 @@ pub(crate) struct Job {
     pub(crate) spec: JobSpec,
     pub(crate) submitted_ns: u64,
     pub(crate) submitted: Instant,
+    /// How it ended, for those that wait for it.
+    pub(crate) fate: Arc<Fate>,
+    /// How many elements it has.
+    pub(super) count: u64,
+    /// Another client has submitted it, or this one before.
+    pub(crate) is_attached: bool,
     state: Mutex<State>,
+    /// What its functions print.
+    pub(crate) output: JobOutput,
     /// Whether it has ended, for those who poll.
     is_over: AtomicBool,
     /// The connection knows it; until then its command is on the way there.
     taken: AtomicBool,
     /// Something came.
-    arrived: Condvar,
+    pub(super) arrived: Condvar,
     /// It has ended.
-    ended: Condvar,
+    pub(super) ended: Condvar,
 }
 
 /// What is known of it.
@@ -79,10 +101,17 @@ pub(crate) struct State {
     pub(crate) failed: u64,
     pub(crate) chunks_done: u64,
     pub(crate) attempts_lost: u64,
+    /// Of those the first, with their reasons.
+    pub(crate) lost_attempts: Vec<LostAttempt>,
     pub(crate) ended: Option<Ended>,
     pub(crate) received_ns: u64,
+    /// How long an attached job took, when it had ended before.
+    pub(crate) lasted: Option<Duration>,
+    pub(super) promise: Promise,
+    /// It is followed by its id: what was there before comes again. These runs, by chunk and attempt, are known.
+    pub(super) known: Option<HashSet<(u64, u32)>>,
     parts: HashMap<(u64, u32), Vec<Bytes>>,
-    wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Waker>,
 }
 
 /// What has come of a job. The results themselves are shared, not copied.
@@ -95,6 +124,8 @@ pub(crate) struct Settled {
 /// A chunk without a report.
 #[derive(Debug, Clone)]
 pub(crate) struct Lost {
+    /// Its index.
+    pub(crate) chunk: u64,
     /// Its elements, but for those that an earlier attempt had settled.
     pub(crate) elements: Vec<u64>,
     pub(crate) error: RemoteError,
@@ -114,13 +145,18 @@ const SHOWN_MAX: usize = 1000;
 
 impl Job {
     pub(crate) fn new(key: u64, spec: JobSpec) -> Self {
+        let id = JobId(uuid::Uuid::now_v7().as_u128());
         Self {
             key,
-            id: JobId(uuid::Uuid::now_v7().as_u128()),
+            id,
+            fate: Arc::new(Fate::new(id)),
+            count: spec.elements.lens.count() as u64,
+            is_attached: false,
             spec,
             submitted_ns: now_ns(),
             submitted: Instant::now(),
             state: Mutex::default(),
+            output: JobOutput::default(),
             is_over: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             arrived: Condvar::new(),
@@ -140,7 +176,7 @@ impl Job {
     }
 
     pub(crate) fn elements(&self) -> u64 {
-        self.spec.elements.lens.count() as u64
+        self.count
     }
 
     /// How many chunks there are, when that is known beforehand.
@@ -180,10 +216,22 @@ impl Job {
         self.lock().parts.entry((part.chunk, part.attempt)).or_default().push(part.data);
     }
 
+    /// What one of its chunks has printed.
+    pub(crate) fn on_output(&self, output: v1::Output) {
+        self.output.add(output, self.elements());
+    }
+
     /// Results. Returns false when they make no sense.
     pub(crate) fn on_report(&self, report: v1::Report) -> bool {
         let mut state = self.lock();
+        if state.ended.is_some() {
+            // Aborted, as a rule: what comes now does not count any more.
+            return true;
+        }
         let parts = state.parts.remove(&(report.first_chunk, report.attempt)).unwrap_or_default();
+        if state.known.as_ref().is_some_and(|known| known.contains(&(report.first_chunk, report.attempt))) {
+            return true;
+        }
         let retrying = report.retrying;
         let Some(mut run) = RunResult::new(report, parts, now_ns()) else { return false };
         if run.elements().end > self.elements() {
@@ -199,6 +247,9 @@ impl Job {
     /// A chunk that will have no report.
     pub(crate) fn on_failed(&self, failed: v1::ChunkFailed) {
         let mut state = self.lock();
+        if state.ended.is_some() {
+            return;
+        }
         let error = RemoteError {
             element: failed.element_first,
             engine: Some(failed.engine),
@@ -211,6 +262,9 @@ impl Job {
         let end = (failed.element_first.saturating_add(failed.elements)).min(self.elements());
         let missing: Vec<u64> =
             (failed.element_first..end).filter(|&e| !state.coverage.contains(e)).collect();
+        if missing.is_empty() && state.known.is_some() {
+            return;
+        }
         for element in &missing {
             state.coverage.insert(*element..element + 1);
         }
@@ -220,16 +274,9 @@ impl Job {
         }
         state.show(error.clone());
         let signal = i32::try_from(failed.signal).ok().filter(|signal| *signal > 0);
-        state.lost.push(Lost { elements: missing, error, signal });
+        state.lost.push(Lost { chunk: failed.chunk, elements: missing, error, signal });
         state.received_ns = now_ns();
         self.announce(state);
-    }
-
-    /// An attempt was lost; its chunks go on elsewhere.
-    pub(crate) fn on_attempt_lost(&self, lost: &v1::AttemptLost) {
-        let mut state = self.lock();
-        state.attempts_lost += 1;
-        tracing::warn!(job = %self.id, engine = lost.engine, chunks = lost.chunks, "an attempt was lost: {}", lost.message);
     }
 
     /// The controller has ended it.
@@ -241,6 +288,9 @@ impl Job {
         let complete = self.lock().coverage.covered() == self.elements();
         self.end(match (finished.cancelled, complete) {
             (_, true) => Ended::Completed,
+            _ if !finished.impossible.is_empty() => {
+                Ended::Failed(Error::Impossible(finished.impossible.clone()))
+            }
             _ if finished.expired => {
                 Ended::Failed(Error::QueueLimit(self.spec.options.queue_limit.unwrap_or_default()))
             }
@@ -256,11 +306,14 @@ impl Job {
         let mut state = self.lock();
         if state.ended.is_none() {
             state.parts.clear();
+            let succeeded = matches!(how, Ended::Completed) && state.failed == 0;
+            self.fate.seal(succeeded, state.runs.iter().map(|run| run.engine));
             state.ended = Some(how);
             self.is_over.store(true, Ordering::Release);
         }
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
+        self.output.end();
         self.arrived.notify_all();
         self.ended.notify_all();
         wakers.into_iter().for_each(Waker::wake);
@@ -291,41 +344,6 @@ impl Job {
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
-    }
-
-    /// Waits until it has ended; false when `timeout` passes first. Somebody else runs the connection meanwhile.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        let is_over = || self.is_over().then_some(true);
-        phalanx_idle::wait(is_over, || {
-            let (mut state, running) = (self.lock(), |s: &mut State| s.ended.is_none());
-            match timeout {
-                None => self.ended.wait_while(&mut state, running),
-                Some(timeout) => {
-                    let _ = self.ended.wait_while_for(&mut state, running, timeout);
-                }
-            }
-            state.ended.is_some()
-        })
-    }
-
-    /// Waits until more than `runs` results and `lost` chunks without one are there, or it has ended, or for `timeout`.
-    pub(crate) fn wait_for_more(&self, runs: usize, lost: usize, timeout: Duration) -> MutexGuard<'_, State> {
-        let waiting = |s: &mut State| s.ended.is_none() && s.runs.len() <= runs && s.lost.len() <= lost;
-        let mut state = self.lock();
-        let _ = self.arrived.wait_while_for(&mut state, waiting, timeout);
-        state
-    }
-
-    /// Whether it has ended; else `waker` is woken at the next news.
-    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        if state.ended.is_some() {
-            return true;
-        }
-        if !state.wakers.iter().any(|w| w.will_wake(waker)) {
-            state.wakers.push(waker.clone());
-        }
-        false
     }
 
     /// What is still to do, for a controller that does not know the job. With fixed chunks whole chunks are named.
@@ -377,6 +395,11 @@ impl State {
                 self.failed += u64::from(failed);
             }
         }
+    }
+
+    /// What was received of reports that are still to come does not count.
+    pub(super) fn clear_parts(&mut self) {
+        self.parts.clear();
     }
 
     fn show(&mut self, error: RemoteError) {

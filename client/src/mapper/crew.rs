@@ -127,8 +127,7 @@ impl Crew {
     }
 
     fn abort(&self, job: &Arc<Job>) {
-        self.session.cancel(job);
-        job.end(Ended::Failed(Error::Aborted));
+        self.session.abort(job);
     }
 
     /// Has every worker let its resource go. Workers that are gone have done so.
@@ -210,6 +209,7 @@ impl Crew {
             plan: JobPlan::Direct { targets: vec![engine] },
             options: JobOptions::default(),
             numbers: None,
+            result_type: "",
         }))
     }
 }

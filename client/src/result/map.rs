@@ -1,10 +1,10 @@
 //! The result of a map: a value per element.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -12,13 +12,14 @@ use serde::de::DeserializeOwned;
 use super::completed::{AsCompleted, InOrder};
 use super::{outcomes, values};
 use crate::error::{Error, RemoteError, Result};
-use crate::job::{JobHandle, Ready};
+use crate::job::{JobHandle, Waiter};
 
 /// The values of a map, in the order of its elements: there at once, filled later.
 ///
 /// It dereferences to [`JobHandle`] for progress, timings and `abort`. Dropping it lets the map go on.
 pub struct AsyncMapResult<R> {
     handle: JobHandle,
+    waiter: Waiter,
     #[cfg(feature = "hdf5")]
     pub(crate) saver: crate::save::Saver<R>,
     values: PhantomData<fn() -> R>,
@@ -27,12 +28,12 @@ pub struct AsyncMapResult<R> {
 impl<R: DeserializeOwned + Send + 'static> AsyncMapResult<R> {
     #[cfg(feature = "hdf5")]
     pub(crate) fn new(handle: JobHandle, saver: crate::save::Saver<R>) -> Self {
-        Self { handle, saver, values: PhantomData }
+        Self { handle, waiter: Waiter::default(), saver, values: PhantomData }
     }
 
     #[cfg(not(feature = "hdf5"))]
     pub(crate) fn new(handle: JobHandle) -> Self {
-        Self { handle, values: PhantomData }
+        Self { handle, waiter: Waiter::default(), values: PhantomData }
     }
 
     /// Waits for all values.
@@ -124,6 +125,12 @@ impl<R: DeserializeOwned + Send + 'static> IntoIterator for &AsyncMapResult<R> {
     }
 }
 
+impl<R> AsRef<JobHandle> for AsyncMapResult<R> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<R> Deref for AsyncMapResult<R> {
     type Target = JobHandle;
 
@@ -138,16 +145,12 @@ impl<R> std::fmt::Debug for AsyncMapResult<R> {
     }
 }
 
-impl<R: DeserializeOwned + Send + 'static> IntoFuture for AsyncMapResult<R> {
+/// As [`get`](AsyncMapResult::get). It may be awaited by reference, too; dropping it, or what awaits it, lets the map go on.
+impl<R: DeserializeOwned + Send + 'static> Future for AsyncMapResult<R> {
     type Output = Result<Vec<R>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<Vec<R>>> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let waiting = self.handle.session.waiting();
-            Ready(Arc::clone(&self.handle.job)).await;
-            drop(waiting);
-            values(&self.handle.job)
-        })
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.waiter.poll(&this.handle, cx).map(|()| values(&this.handle.job))
     }
 }

@@ -2,6 +2,7 @@
 
 mod completed;
 mod map;
+mod per_engine;
 mod single;
 
 pub use completed::{AsCompleted, InOrder};

@@ -1,13 +1,14 @@
 //! The result of a call whose values belong together.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::job::{Job, JobHandle, Ready};
+use crate::job::{Job, JobHandle, Waiter};
 
 type Assemble<T> = Arc<dyn Fn(&Job) -> Result<T> + Send + Sync>;
 
@@ -16,7 +17,10 @@ type Assemble<T> = Arc<dyn Fn(&Job) -> Result<T> + Send + Sync>;
 /// It dereferences to [`JobHandle`] for progress, timings and `abort`. Dropping it lets the call go on.
 pub struct AsyncResult<T> {
     handle: JobHandle,
+    waiter: Waiter,
     assemble: Assemble<T>,
+    /// Each of its values is that of one engine.
+    pub(crate) is_per_engine: bool,
 }
 
 impl<T> AsyncResult<T> {
@@ -24,7 +28,7 @@ impl<T> AsyncResult<T> {
         handle: JobHandle,
         assemble: impl Fn(&Job) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
-        Self { handle, assemble: Arc::new(assemble) }
+        Self { handle, waiter: Waiter::default(), assemble: Arc::new(assemble), is_per_engine: false }
     }
 
     /// Waits for the value.
@@ -70,22 +74,24 @@ impl<T> Deref for AsyncResult<T> {
     }
 }
 
+impl<T> AsRef<JobHandle> for AsyncResult<T> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<T> std::fmt::Debug for AsyncResult<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.handle.fmt(f)
     }
 }
 
-impl<T: Send + 'static> IntoFuture for AsyncResult<T> {
+/// As [`get`](AsyncResult::get). It may be awaited by reference, too; dropping it, or what awaits it, lets the call go on.
+impl<T> Future for AsyncResult<T> {
     type Output = Result<T>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let waiting = self.handle.session.waiting();
-            Ready(Arc::clone(&self.handle.job)).await;
-            drop(waiting);
-            (self.assemble)(&self.handle.job)
-        })
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.waiter.poll(&this.handle, cx).map(|()| (this.assemble)(&this.handle.job))
     }
 }

@@ -152,7 +152,9 @@ impl<A: Value> Plan<A> {
         let elements = if missing.len() == self.items.len() { encoded } else { only(&encoded, missing)? };
         let (shared, plan) = (self.shared.0.clone(), self.plan.clone());
         let spec = JobSpec::new(self.function, elements, shared, plan);
-        Ok(JobSpec { options: self.asked.clone(), numbers: Some(Arc::clone(missing)), ..spec })
+        // What goes to a file is not kept at the controller too: the next session would do again what still goes on.
+        let options = JobOptions { kept: false, ..self.asked.clone() };
+        Ok(JobSpec { options, numbers: Some(Arc::clone(missing)), ..spec })
     }
 }
 

@@ -85,12 +85,16 @@ pub(crate) struct Recorder<T> {
     written: usize,
     /// How many of them are noted beside it, or in it.
     noted: usize,
+    /// Some could not be noted and are not in the file: a commit is due.
+    at_risk: bool,
     /// Which element of the run each of the job's is.
     numbers: Arc<[u64]>,
     progress: RunProgress,
     keep: Box<dyn FnMut(Done) -> T + Send>,
     seen: Cursor,
     next: Instant,
+    /// When a commit is tried again after one that failed.
+    retry: Instant,
 }
 
 impl<T: Kept> Recorder<T> {
@@ -102,8 +106,9 @@ impl<T: Kept> Recorder<T> {
         progress: RunProgress,
         keep: Box<dyn FnMut(Done) -> T + Send>,
     ) -> Self {
-        let (written, seen, next) = (rows.len(), Cursor::default(), Instant::now());
-        Self { handle, file, rows, written, noted: written, numbers, progress, keep, seen, next }
+        let (written, seen, now) = (rows.len(), Cursor::default(), Instant::now());
+        let (noted, at_risk, next, retry) = (written, false, now, now);
+        Self { handle, file, rows, written, noted, at_risk, numbers, progress, keep, seen, next, retry }
     }
 
     /// Starts the thread.
@@ -131,9 +136,7 @@ impl<T: Kept> Recorder<T> {
             let ended = news.ended.clone().filter(|_| news.is_empty());
             self.keep_all(&news);
             self.note();
-            let is_time = Instant::now() >= self.next || self.file.noted_bytes() > NOTED_BYTES_MAX;
-            let is_due = self.written < self.rows.len() && is_time && ended.is_none();
-            match is_due.then(|| self.commit()) {
+            match (self.is_due() && ended.is_none()).then(|| self.commit()) {
                 Some(Err(error)) => {
                     let what = "results are not being saved; the job goes on, and it is tried again";
                     self.tell(format!("{what}: {error}"), &mut told);
@@ -182,11 +185,18 @@ impl<T: Kept> Recorder<T> {
         Err(error)
     }
 
+    /// Whether a commit is to be made now.
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let is_time = now >= self.next || self.file.noted_bytes() > NOTED_BYTES_MAX;
+        self.written < self.rows.len() && (is_time || self.at_risk) && now >= self.retry
+    }
+
     /// Keeps what came safe until the next commit.
     fn note(&mut self) {
         let hosts = &self.progress.hosts;
         let host = |row: &Row<'_>| hosts.get(&(row.session, row.record.engine)).map_or("", String::as_str);
-        self.file.note(&self.rows[self.noted..], host);
+        self.at_risk |= !self.file.note(&self.rows[self.noted..], host);
         self.noted = self.rows.len();
     }
 
@@ -265,10 +275,13 @@ impl<T: Kept> Recorder<T> {
         let result = self.file.append(&self.progress, &self.rows);
         let pause = match &result {
             Ok(()) => {
-                self.written = self.rows.len();
+                (self.written, self.at_risk) = (self.rows.len(), false);
                 (started.elapsed() * PAUSE_FACTOR).min(PAUSE_MAX)
             }
-            Err(_) => PAUSE_AFTER_FAILURE,
+            Err(_) => {
+                self.retry = Instant::now() + PAUSE_AFTER_FAILURE;
+                PAUSE_AFTER_FAILURE
+            }
         };
         self.next = Instant::now() + pause;
         result

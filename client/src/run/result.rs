@@ -162,6 +162,12 @@ impl<R: Value> AsyncRun<R> {
     }
 }
 
+impl<R> AsRef<JobHandle> for AsyncRun<R> {
+    fn as_ref(&self) -> &JobHandle {
+        &self.handle
+    }
+}
+
 impl<R> Deref for AsyncRun<R> {
     type Target = JobHandle;
 

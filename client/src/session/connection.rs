@@ -11,29 +11,38 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::control::Wishes;
 use super::drive::Drive;
-use super::upload::{self, Outgoing};
+use super::kept::Kept;
+use super::outgoing::{Outgoing, outgoing};
+use super::upload;
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
 use crate::program::this_program;
 
-/// Messages that wait for the connection; when it is full, uploads wait.
-const OUTGOING_MAX: usize = 32;
 /// Between two attempts to reach a controller that went away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
 /// How long a controller that went away is waited for before jobs that need it fail.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-struct Io {
+/// What the connection and the user's threads share.
+pub(super) struct Shared {
+    pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
+    pub(super) engines: Arc<Engines>,
+    pub(super) kept: Arc<Kept>,
+}
+
+pub(super) struct Io {
     source: FileSource,
     commands: mpsc::UnboundedReceiver<Command>,
-    jobs: Arc<DashMap<u64, Arc<Job>>>,
+    pub(super) jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    pub(super) kept: Arc<Kept>,
+    wishes: Wishes,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -47,6 +56,8 @@ impl Drop for Io {
             job.end(Ended::Failed(self.last_words.clone()));
         }
         self.jobs.clear();
+        self.kept.end(&self.last_words);
+        self.wishes.fail(&self.last_words);
     }
 }
 
@@ -71,14 +82,18 @@ pub(super) fn spawn(
     drive: Arc<Drive>,
     source: FileSource,
     commands: mpsc::UnboundedReceiver<Command>,
-    jobs: Arc<DashMap<u64, Arc<Job>>>,
-    engines: Arc<Engines>,
+    Shared { jobs, engines, kept }: Shared,
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let io = Io { source, commands, jobs, engines, last_words: broken() };
+    let wishes = Wishes::default();
+    let io = Io { source, commands, jobs, engines, kept, wishes, last_words: broken() };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
+}
+
+fn not_back() -> Error {
+    Error::ControllerLost("it is not back yet".to_owned())
 }
 
 /// Unless it ends in order, this is why.
@@ -114,13 +129,20 @@ impl Io {
                 Over::Lost(why) => {
                     tracing::warn!("the connection to the controller was lost: {why}; trying again");
                     self.engines.lost(&why);
+                    self.kept.lost(&Error::ControllerLost(why.clone()));
                     self.end_direct(&why);
+                    self.wishes.fail(&Error::ControllerLost(why));
                 }
             }
             link = match self.reconnect().await {
                 Ok(link) => link,
                 Err(e) => return e,
             };
+            for job in self.kept.aborting.all() {
+                // It may go on without us: only who follows it can end it.
+                link.outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
+                link.outgoing.cancel(job.key);
+            }
             self.resubmit(&link.outgoing);
         }
     }
@@ -165,20 +187,29 @@ impl Io {
                 Some(Command::Submit(job)) => {
                     job.take();
                     if matches!(job.spec.plan, JobPlan::Direct { .. }) {
-                        job.end(Ended::Failed(Error::ControllerLost("it is not back yet".to_owned())));
+                        job.end(Ended::Failed(not_back()));
                         self.jobs.remove(&job.key);
                     }
                 }
-                Some(Command::Cancel(job)) => {
-                    self.jobs.remove(&job);
+                Some(Command::Cancel(job)) => drop(self.abort(job)),
+                Some(Command::Attach { key, .. }) => {
+                    if let Some((_, waiting)) = self.kept.attaching.remove(&key) {
+                        waiting.tell(Err(Error::ControllerLost("it is not back yet".to_owned())));
+                    }
                 }
+                Some(Command::Control(wish)) => {
+                    wish.fail(Error::ControllerLost("it is not back yet".to_owned()))
+                }
+                // Who asked hears that there was no answer.
+                Some(Command::Ask(_)) => {}
             }
         }
     }
 
     fn end_direct(&self, why: &str) {
         self.jobs.retain(|_, job| {
-            let direct = matches!(job.spec.plan, JobPlan::Direct { .. });
+            // What is kept may go on without us.
+            let direct = matches!(job.spec.plan, JobPlan::Direct { .. }) && !job.spec.options.kept;
             if direct {
                 job.end(Ended::Failed(Error::ControllerLost(why.to_owned())));
             }
@@ -192,7 +223,12 @@ impl Io {
         let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
         jobs.sort_by_key(|job| job.key);
         for job in jobs {
-            tokio::spawn(upload::submit(job, outgoing.clone(), true));
+            if job.spec.options.kept {
+                job.follow();
+                outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
+            } else {
+                self.submit(job, outgoing, true);
+            }
         }
     }
 
@@ -204,19 +240,26 @@ impl Io {
                     Some(Command::Submit(job)) => {
                         job.take();
                         // It may have been ended while it waited for the connection.
-                        if !job.is_over() {
-                            submit(job, &link.outgoing);
+                        if job.is_over() {
+                            self.kept.aborting.remove(job.key);
+                        } else {
+                            self.submit(job, &link.outgoing, false);
                         }
                     }
+                    Some(Command::Ask(ask)) => drop(tokio::spawn(ask(link.channel.clone()))),
                     Some(Command::Cancel(job)) => {
-                        self.jobs.remove(&job);
-                        let outgoing = link.outgoing.clone();
-                        tokio::spawn(async move { outgoing.send(upload::cancel(job)).await });
+                        if self.abort(job) && !link.outgoing.cancel(job) {
+                            self.kept.aborting.remove(job);
+                        }
+                    }
+                    Some(Command::Control(wish)) => self.wishes.send(wish, &link.outgoing),
+                    Some(Command::Attach { key, id, result_type }) => {
+                        link.outgoing.send_ahead(upload::attach(key, id, result_type));
                     }
                 },
                 event = link.events.message() => match event {
                     Ok(Some(ClientEvent { kind: Some(event) })) => {
-                        if let Err(over) = self.on_event(event, &link.channel) {
+                        if let Err(over) = self.on_event(event, &link) {
                             return over;
                         }
                     }
@@ -228,7 +271,34 @@ impl Io {
         }
     }
 
-    fn on_event(&self, event: Kind, channel: &Channel) -> Result<(), Over> {
+    /// The job ends; whether it was under way. No part of it is sent after this.
+    fn abort(&self, key: u64) -> bool {
+        let Some((_, job)) = self.jobs.remove(&key) else { return false };
+        job.end(Ended::Failed(Error::Aborted));
+        true
+    }
+
+    /// The data of small jobs goes out at once, with them; that of others takes its time beside them.
+    pub(super) fn submit(&self, job: Arc<Job>, outgoing: &Outgoing, again: bool) {
+        let waits = match job.spec.options.settled() {
+            Ok(waits) => waits,
+            Err(why) => {
+                self.jobs.remove(&job.key);
+                let error = Error::Impossible(why.to_owned());
+                self.kept.refused(job.key, &error);
+                return job.end(Ended::Failed(error));
+            }
+        };
+        outgoing.send_ahead(upload::submission(&job, again, waits));
+        if let Some(messages) = upload::small(&job)
+            && outgoing.try_send(messages).is_ok()
+        {
+            return;
+        }
+        tokio::spawn(upload::data(job, outgoing.clone()));
+    }
+
+    fn on_event(&mut self, event: Kind, link: &Link) -> Result<(), Over> {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
             Kind::Part(part) => {
@@ -245,6 +315,7 @@ impl Io {
                     return Err(Over::Lost(format!("results of job {} contradict themselves", job.id)));
                 }
             }
+            Kind::Output(output) => drop(job(output.job).map(|job| job.on_output(output))),
             Kind::Failed(failed) => {
                 if let Some(job) = job(failed.job) {
                     job.on_failed(failed);
@@ -259,15 +330,20 @@ impl Io {
                 if let Some((_, job)) = self.jobs.remove(&finished.job) {
                     job.on_finished(&finished);
                 }
+                self.kept.aborting.remove(finished.job);
             }
             Kind::Refused(refused) => {
+                let error = refusal(&refused, &self.engines);
+                self.kept.refused(refused.job, &error);
                 if let Some((_, job)) = self.jobs.remove(&refused.job) {
-                    job.end(Ended::Failed(refusal(&refused, &self.engines)));
+                    job.end(Ended::Failed(error));
                 }
             }
+            Kind::Attached(attached) => self.on_attached(attached, &link.outgoing),
             Kind::Engines(change) => self.engines.change(change),
-            Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(channel.clone()))),
+            Kind::NeedProgram(_) => drop(tokio::spawn(upload::program(link.channel.clone()))),
             Kind::Goodbye(bye) => return Err(goodbye(bye)),
+            Kind::Controlled(done) => self.wishes.answer(done),
             Kind::Accepted(_) | Kind::Welcome(_) => {}
         }
         Ok(())
@@ -281,7 +357,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     let program = this_program().map_err(Over::Lost)?;
     let host_id = host::id();
     let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-    let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
+    let (outgoing, messages) = outgoing();
     let peer = v1::Peer {
         protocol: PROTOCOL_VERSION,
         version: VERSION.to_owned(),
@@ -290,8 +366,7 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
         pid: std::process::id(),
     };
     let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
-    outgoing.send(hello).await.map_err(|_| Over::Lost("it was closed at once".to_owned()))?;
-    let messages = ReceiverStream::new(messages);
+    outgoing.send_ahead(hello);
     let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
     let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
     match phalanx_link::first_message(&mut events).await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
@@ -305,21 +380,12 @@ async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over
     Ok(Link { outgoing, events, channel: connected.channel })
 }
 
-/// Small jobs go out at once, in one piece; others take their time beside them.
-fn submit(job: Arc<Job>, outgoing: &Outgoing) {
-    if let Some(messages) = upload::small(&job, false)
-        && let Ok(permits) = outgoing.try_reserve_many(messages.len())
-    {
-        permits.zip(messages).for_each(|(permit, message)| permit.send(message));
-        return;
-    }
-    tokio::spawn(upload::submit(job, outgoing.clone(), false));
-}
-
 fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {
     match refused.code() {
         Refusal::NoEngines => Error::NoEngines,
         Refusal::UnknownEngine if engines.ids().is_empty() => Error::NoEngines,
+        Refusal::Impossible => Error::Impossible(refused.message.clone()),
+        Refusal::UnknownJob => Error::UnknownDependency(refused.message.clone()),
         _ => Error::JobRefused(refused.message.clone()),
     }
 }
@@ -341,57 +407,4 @@ fn status(status: &tonic::Status) -> Over {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::JobSpec;
-    use crate::worker::Function;
-
-    fn job(key: u64) -> Arc<Job> {
-        let spec = JobSpec {
-            function: Function { entry: 0, label: "f", own_worker: false },
-            elements: crate::codec::Elements::default(),
-            context: bytes::Bytes::new(),
-            plan: JobPlan::Balanced { chunksize: 1 },
-            options: crate::job::JobOptions::default(),
-            numbers: None,
-        };
-        Arc::new(Job::new(key, spec))
-    }
-
-    /// Nobody waits for ever for a connection that is gone, be it by a fault of ours.
-    #[test]
-    fn a_connection_that_breaks_down_ends_its_jobs() {
-        let job = job(1);
-        let (jobs, engines) = (Arc::new(DashMap::from_iter([(1, Arc::clone(&job))])), Arc::default());
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| panic!("the test wants it"));
-        let drive = Arc::new(Drive::new().unwrap());
-        let thread = spawn(drive, source, inbox, Arc::clone(&jobs), Arc::clone(&engines), tell).unwrap();
-        assert!(thread.join().is_err(), "the panic is not hidden");
-        assert!(told.recv().is_err() && commands.send(Command::Close).is_err() && jobs.is_empty());
-        let Some(Ended::Failed(error)) = job.lock().ended.clone() else { panic!("it has ended") };
-        assert!(error.to_string().contains("a fault of this library"), "{error}");
-        assert!(matches!(engines.wait_for(1, Duration::from_secs(60)), Err(Error::Closed)));
-    }
-
-    /// A second submission would be taken for nonsense, and end the client.
-    #[tokio::test]
-    async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
-        let jobs = Arc::new(DashMap::from_iter([1, 2, 3].map(|key| (key, job(key)))));
-        [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
-        let (_commands, inbox) = mpsc::unbounded_channel();
-        let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
-        let io = Io { source, commands: inbox, jobs, engines: Arc::default(), last_words: broken() };
-        let (outgoing, mut sent) = mpsc::channel(8);
-        io.resubmit(&outgoing);
-        drop(outgoing);
-        let mut submitted = Vec::new();
-        while let Some(message) = sent.recv().await {
-            if let Some(v1::client_message::Kind::Submit(submit)) = message.kind {
-                submitted.push(submit.job);
-            }
-        }
-        assert_eq!(submitted, [1, 3]);
-    }
-}
+mod tests;

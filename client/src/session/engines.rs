@@ -20,6 +20,8 @@ pub struct EngineInfo {
     pub node: u64,
     /// That daemon's process.
     pub node_pid: u32,
+    /// What it has, by the daemon's `--tag`; its host's name, as `host`, at least.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The engines, kept up to date by the session's thread.
@@ -117,6 +119,11 @@ impl Engines {
         self.lock().alive.values().cloned().collect()
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().alive.len()
+    }
+
     pub(crate) fn ids(&self) -> Vec<u32> {
         self.lock().alive.keys().copied().collect()
     }
@@ -147,7 +154,8 @@ impl Engines {
 
 fn join(state: &mut State, engines: Vec<v1::EngineInfo>) {
     for e in engines {
-        let info = EngineInfo { id: e.id, host: e.host, node: e.node, node_pid: e.node_pid };
+        let tags = e.tags.into_iter().map(|tag| (tag.name, tag.value)).collect();
+        let info = EngineInfo { id: e.id, host: e.host, node: e.node, node_pid: e.node_pid, tags };
         state.alive.insert(e.id, info);
     }
 }

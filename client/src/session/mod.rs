@@ -10,22 +10,33 @@
 //! When the controller goes away, the thread keeps trying; once it is back, balanced jobs are submitted again for what is
 //! still missing. Calls on a direct view are not repeated, for their namespaces are gone.
 
+mod aborting;
+mod attach;
 mod connection;
+mod control;
 mod drive;
 mod engines;
+mod kept;
+mod outgoing;
 mod standstill;
 mod upload;
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use parking_lot::MutexGuard;
 use phalanx_profile::ConnectionFile;
-use tokio::sync::mpsc;
+use phalanx_proto::ids::JobId;
+use phalanx_proto::limits::MESSAGE_BYTES_MAX;
+use phalanx_proto::v1::cluster_client::ClusterClient;
+use tokio::sync::{mpsc, oneshot};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 pub use engines::EngineInfo;
 pub(crate) use engines::Engines;
@@ -33,7 +44,10 @@ pub(crate) use engines::Engines;
 pub(crate) use standstill::Cause;
 pub(crate) use standstill::Standstill;
 
-use drive::{Drive, Waiting};
+use control::Wish;
+use drive::Drive;
+pub(crate) use drive::Waiting;
+use kept::Kept;
 
 use crate::error::{Error, Result};
 use crate::job::{Ended, Job, JobSpec, Ready, State};
@@ -41,17 +55,37 @@ use crate::job::{Ended, Job, JobSpec, Ready, State};
 /// How the connection file is found, at every attempt anew. It may block: profiles lie on network file systems.
 pub(crate) type FileSource = Arc<dyn Fn() -> std::result::Result<ConnectionFile, String> + Send + Sync>;
 
-/// A command to the connection. Each job gives rise to at most two, so the jobs' bound bounds the queue.
+/// A question to the controller beside the session, asked on the session's connection.
+type Ask = Box<dyn FnOnce(Channel) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A command to the connection. Each job gives rise to at most two, and each of the user's threads waits for its question's answer, so
+/// the queue is bounded.
 pub(crate) enum Command {
     Submit(Arc<Job>),
     Cancel(u64),
+    /// At most one for each thread, which waits for the answer.
+    Attach {
+        key: u64,
+        id: JobId,
+        result_type: &'static str,
+    },
+    /// At most one for each thread, which waits for the answer.
+    Control(Wish),
+    /// At most one for each thread, which waits for the answer.
+    Ask(Ask),
     Close,
 }
 
 /// For less than this the connection is not taken over: the runtime's clock ticks in milliseconds.
 const RUN_TIMEOUT_MIN: Duration = Duration::from_millis(5);
+/// How long an answer to a question is waited for.
+const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most jobs that may be under way.
 const JOBS_MAX: usize = 100_000;
+
+fn too_many() -> Error {
+    Error::JobRefused(format!("{JOBS_MAX} jobs are under way already; wait for some"))
+}
 
 /// Wakes a thread that sleeps.
 struct Unpark(Thread);
@@ -73,7 +107,10 @@ pub(crate) struct Session {
     drive: Arc<Drive>,
     jobs: Arc<DashMap<u64, Arc<Job>>>,
     engines: Arc<Engines>,
+    kept: Arc<Kept>,
     next_job: AtomicU64,
+    /// The engines are this process's own, and print here what their workers print.
+    prints_here: AtomicBool,
 }
 
 impl Session {
@@ -84,37 +121,60 @@ impl Session {
         let (tell, first) = std::sync::mpsc::sync_channel(1);
         let no_thread = |e| Error::Connect(format!("no thread for the connection: {e}"));
         let drive = Arc::new(Drive::new().map_err(no_thread)?);
-        let (theirs, thread_jobs) = (Arc::clone(&engines), Arc::clone(&jobs));
-        let thread = connection::spawn(Arc::clone(&drive), source, inbox, thread_jobs, theirs, tell)
-            .map_err(no_thread)?;
+        let kept = Arc::new(Kept::default());
+        let shared = connection::Shared {
+            jobs: Arc::clone(&jobs),
+            engines: Arc::clone(&engines),
+            kept: Arc::clone(&kept),
+        };
+        let thread = connection::spawn(Arc::clone(&drive), source, inbox, shared, tell).map_err(no_thread)?;
         match first.recv() {
             Ok(connected) => connected?,
             Err(_) => return Err(Error::Connect("the connection's thread has ended".to_owned())),
         }
-        let session = Arc::new(Self { commands, drive, jobs, engines, next_job: AtomicU64::new(1) });
+        let (next_job, prints_here) = (AtomicU64::new(1), AtomicBool::new(false));
+        let session = Arc::new(Self { commands, drive, jobs, engines, kept, next_job, prints_here });
         Ok((session, thread))
+    }
+
+    /// The engines are of a local cluster.
+    pub(crate) fn set_prints_here(&self) {
+        self.prints_here.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is printed on the engines shows here anyway.
+    pub(crate) fn prints_here(&self) -> bool {
+        self.prints_here.load(Ordering::Relaxed)
     }
 
     /// Sends a job off. What is wrong with it shows when its result is asked for.
     pub(crate) fn submit(&self, spec: JobSpec) -> Arc<Job> {
-        let key = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let key = self.fresh_key();
         let job = Arc::new(Job::new(key, spec));
-        if job.elements() == 0 {
+        let kept = job.spec.options.kept;
+        // One that is kept is to be found, whatever it has.
+        if job.elements() == 0 && !kept {
             job.end(Ended::Completed);
             return job;
         }
         if self.jobs.len() >= JOBS_MAX {
-            job.end(Ended::Failed(Error::JobRefused(format!(
-                "{JOBS_MAX} jobs are under way already; wait for some"
-            ))));
+            job.end(Ended::Failed(too_many()));
             return job;
         }
         self.jobs.insert(key, Arc::clone(&job));
+        if kept {
+            self.kept.unpromised.insert(key, Arc::clone(&job));
+        }
         if self.drive.hand(|| self.commands.send(Command::Submit(Arc::clone(&job)))).is_err() {
             self.jobs.remove(&key);
+            self.kept.refused(key, &Error::Closed);
             job.end(Ended::Failed(Error::Closed));
         }
         job
+    }
+
+    fn fresh_key(&self) -> u64 {
+        self.next_job.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Waits until the job has ended, at most for `timeout`; false when it has not.
@@ -135,18 +195,44 @@ impl Session {
 
     /// Waits until one of these jobs has ended.
     pub(crate) fn wait_for_any(&self, jobs: &[Arc<Job>]) {
-        // All are asked, so that each wakes this thread.
-        let ended = |waker: &Waker| jobs.iter().filter(|job| job.poll_ended(waker)).count() > 0;
-        let any = std::future::poll_fn(|cx| if ended(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
-        if self.drive.run_until(any, None).is_some() {
-            return;
+        let ended = || jobs.iter().any(|job| job.is_over());
+        let _ = self.wait_until(jobs, ended, None);
+    }
+
+    /// Waits until something holds that can come true with news of these jobs, at most for `timeout`; false when it has not.
+    pub(crate) fn wait_until(
+        &self,
+        jobs: &[Arc<Job>],
+        holds: impl Fn() -> bool,
+        timeout: Option<Duration>,
+    ) -> bool {
+        if holds() || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return holds();
+        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        // All are asked, and before it is looked, so that news of each wakes this thread.
+        let look = |waker: &Waker| {
+            jobs.iter().for_each(|job| _ = job.poll_ended(waker));
+            holds()
+        };
+        if timeout.is_none_or(|timeout| timeout >= RUN_TIMEOUT_MIN) {
+            let news =
+                std::future::poll_fn(|cx| if look(cx.waker()) { Poll::Ready(()) } else { Poll::Pending });
+            if let Some(held) = self.drive.run_until(news, timeout) {
+                return held;
+            }
         }
         let _waiting = self.waiting();
         WAKER.with(|waker| {
-            while !ended(waker) {
-                std::thread::park();
+            while !look(waker) {
+                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                    None => std::thread::park(),
+                    Some(left) if left.is_zero() => return holds(),
+                    Some(left) => std::thread::park_timeout(left),
+                }
             }
-        });
+            true
+        })
     }
 
     /// Waits until the job has more than `runs` results and `lost` chunks without one, or has ended, or for `timeout`.
@@ -173,11 +259,92 @@ impl Session {
         job
     }
 
-    pub(crate) fn cancel(&self, job: &Job) {
+    /// Tells the controller that a job is not wanted any more.
+    pub(crate) fn cancel(&self, job: &Arc<Job>) {
+        let kept = job.spec.options.kept;
+        if kept {
+            self.kept.refused(job.key, &Error::Aborted);
+            self.kept.aborting.insert(job);
+        }
         if self.jobs.contains_key(&job.key) {
             // When the thread has ended, so have all jobs.
             let _ = self.commands.send(Command::Cancel(job.key));
+        } else if kept {
+            self.kept.aborting.remove(job.key);
         }
+    }
+
+    /// Asks the controller something, and waits for the answer; it gives up after half a minute.
+    pub(crate) fn ask<T, F>(
+        &self,
+        call: impl FnOnce(ClusterClient<Channel>) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = std::result::Result<T, Status>> + Send,
+    {
+        let (tell, answer) = oneshot::channel();
+        let ask: Ask = Box::new(move |channel| {
+            Box::pin(async move {
+                let answered = tokio::time::timeout(
+                    ASK_TIMEOUT,
+                    call(ClusterClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX)),
+                )
+                .await;
+                let late = |_| Status::deadline_exceeded(format!("no answer within {ASK_TIMEOUT:?}"));
+                let _ = tell.send(answered.map_err(late).and_then(|answer| answer));
+            })
+        });
+        if self.commands.send(Command::Ask(ask)).is_err() {
+            return Err(Error::Closed);
+        }
+        match self.drive_to(answer) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(status)) if status.code() == Code::NotFound || status.code() == Code::InvalidArgument => {
+                Err(Error::Question(status.message().to_owned()))
+            }
+            Ok(Err(status)) => Err(Error::ControllerLost(phalanx_proto::lost::reason(&status))),
+            Err(_) => Err(Error::ControllerLost("it is not back yet".to_owned())),
+        }
+    }
+
+    /// Waits for an answer that the connection brings.
+    fn drive_to<T>(
+        &self,
+        mut answer: oneshot::Receiver<T>,
+    ) -> std::result::Result<T, oneshot::error::RecvError> {
+        let mut received = None;
+        let ran = self.drive.run_until(async { received = Some((&mut answer).await) }, None);
+        if ran.is_some()
+            && let Some(received) = received
+        {
+            return received;
+        }
+        let _waiting = self.waiting();
+        // Not `blocking_recv`, which refuses to wait inside of somebody's runtime.
+        WAKER.with(|waker| {
+            let mut cx = Context::from_waker(waker);
+            loop {
+                if let Poll::Ready(received) = Pin::new(&mut answer).poll(&mut cx) {
+                    return received;
+                }
+                std::thread::park();
+            }
+        })
+    }
+
+    /// Ends a job: nothing more of it is started, and what runs is interrupted.
+    pub(crate) fn abort(&self, job: &Arc<Job>) {
+        self.cancel(job);
+        job.end(Ended::Failed(Error::Aborted));
+    }
+
+    /// Ends all jobs that have not ended; how many.
+    pub(crate) fn abort_all(&self) -> usize {
+        // Ending one may wake somebody who asks for another: not while the map is held.
+        let jobs: Vec<_> = self.jobs.iter().map(|job| Arc::clone(&job)).collect();
+        let open = jobs.iter().filter(|job| !job.is_over());
+        open.map(|job| self.abort(job)).count()
     }
 
     pub(crate) fn engines(&self) -> &Engines {

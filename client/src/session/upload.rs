@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use phalanx_proto::ids::JobId;
 use phalanx_proto::limits::PART_BYTES;
 use phalanx_proto::v1::{self, ClientMessage, client_message::Kind, cluster_client::ClusterClient};
 use tokio::io::AsyncReadExt;
@@ -11,11 +12,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use crate::job::{Job, JobPlan};
+use super::outgoing::Outgoing;
+use crate::job::{Job, JobPlace, JobPlan, Waits};
 use crate::program::{IMAGE, this_program};
-
-/// The way out to the controller.
-pub(super) type Outgoing = mpsc::Sender<ClientMessage>;
 
 fn message(kind: Kind) -> ClientMessage {
     ClientMessage { kind: Some(kind) }
@@ -25,19 +24,25 @@ pub(super) fn hello(hello: v1::ClientHello) -> ClientMessage {
     message(Kind::Hello(hello))
 }
 
-pub(super) fn cancel(job: u64) -> ClientMessage {
-    message(Kind::Cancel(v1::Cancel { job }))
+pub(super) fn control(control: v1::Control) -> ClientMessage {
+    message(Kind::Control(control))
 }
 
-/// Everything a small job sends; larger ones are sent by [`submit`].
-pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
+/// The job, under the number that this session has for it.
+pub(super) fn attach(job: u64, id: JobId, result_type: &str) -> ClientMessage {
+    let id = Bytes::copy_from_slice(&id.to_bytes());
+    message(Kind::Attach(v1::Attach { job, id, result_type: result_type.to_owned() }))
+}
+
+/// All the data of a small job; larger ones are sent by [`data`].
+pub(super) fn small(job: &Job) -> Option<Vec<ClientMessage>> {
     let elements = &job.spec.elements;
     if job.spec.context.len() + elements.data.len() > PART_BYTES
         || elements.lens.each().len() > PART_BYTES / 4
     {
         return None;
     }
-    let mut messages = vec![submission(job, again)];
+    let mut messages = Vec::with_capacity(2);
     if !job.spec.context.is_empty() {
         messages
             .push(message(Kind::Context(v1::ContextPart { job: job.key, data: job.spec.context.clone() })));
@@ -48,13 +53,11 @@ pub(super) fn small(job: &Job, again: bool) -> Option<Vec<ClientMessage>> {
     Some(messages)
 }
 
-/// Sends a job of any size. It ends early when the connection does.
-pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
-    if outgoing.send(submission(&job, again)).await.is_err() {
-        return;
-    }
+/// Sends the data of a job of any size. It ends early when the connection does, or the job: then the rest is not wanted.
+pub(super) async fn data(job: Arc<Job>, outgoing: Outgoing) {
+    let send = async |message| outgoing.send_if(message, || !job.is_over()).await == Ok(true);
     for data in parts(&job.spec.context) {
-        if outgoing.send(message(Kind::Context(v1::ContextPart { job: job.key, data }))).await.is_err() {
+        if !send(message(Kind::Context(v1::ContextPart { job: job.key, data }))).await {
             return;
         }
     }
@@ -66,12 +69,7 @@ pub(super) async fn submit(job: Arc<Job>, outgoing: Outgoing, again: bool) {
         if lens.is_none() && data.is_none() {
             return;
         }
-        let next = segment(&job, lens.unwrap_or_default(), data.unwrap_or_default());
-        if outgoing.send(next).await.is_err() {
-            return;
-        }
-        if job.lock().ended.is_some() {
-            // Aborted: the controller does not want the rest.
+        if !send(segment(&job, lens.unwrap_or_default(), data.unwrap_or_default())).await {
             return;
         }
     }
@@ -85,12 +83,13 @@ fn segment(job: &Job, lens: Bytes, data: Bytes) -> ClientMessage {
     message(Kind::Segment(v1::Segment { job: job.key, lens, data }))
 }
 
-fn submission(job: &Job, again: bool) -> ClientMessage {
+/// That there is a job; `again`: one that a controller knew before. `waits` is what it waits for, and is not over.
+pub(super) fn submission(job: &Job, again: bool, waits: Waits) -> ClientMessage {
     let (spec, options) = (&job.spec, &job.spec.options);
     let plan = match &spec.plan {
         JobPlan::Balanced { chunksize } => {
             let remaining = if again { job.remaining() } else { Vec::new() };
-            v1::submit::Plan::Balanced(v1::BalancedPlan { chunksize: *chunksize, remaining })
+            v1::submit::Plan::Balanced(balanced(*chunksize, remaining, &options.place, waits, again))
         }
         JobPlan::Direct { targets } => v1::submit::Plan::Direct(v1::DirectPlan { targets: targets.clone() }),
     };
@@ -109,8 +108,33 @@ fn submission(job: &Job, again: bool) -> ClientMessage {
         queue_limit_ns: if again && job.has_begun() { 0 } else { nanoseconds(options.queue_limit) },
         context_len: spec.context.len() as u64,
         own_worker: spec.function.own_worker,
+        kept: options.kept,
+        result_type: if options.kept { spec.result_type.to_owned() } else { String::new() },
         plan: Some(plan),
     }))
+}
+
+fn balanced(
+    chunksize: u64,
+    remaining: Vec<v1::Span>,
+    place: &JobPlace,
+    waits: Waits,
+    again: bool,
+) -> v1::BalancedPlan {
+    let targets = waits.targets.or_else(|| place.targets.clone()?.ok());
+    let condition = place.condition.as_ref().and_then(|condition| condition.as_ref().ok());
+    v1::BalancedPlan {
+        chunksize,
+        remaining,
+        after: waits.after,
+        bound: targets.is_some(),
+        targets: targets.unwrap_or_default(),
+        needs: place.needs.iter().map(ToString::to_string).collect(),
+        // Engines may still be on their way back, as the client was.
+        patient: place.patient || again,
+        conditional: condition.is_some(),
+        condition: condition.copied().unwrap_or_default(),
+    }
 }
 
 /// A limit on the wire: 0 is none, so that a limit of nothing is the shortest there is.

@@ -114,7 +114,7 @@ impl<P: Value> Execution<P> {
         let plan = JobPlan::Balanced { chunksize: 1 };
         let spec = JobSpec::new(self.function, crate::view::encoded(self.pieces)?, self.shared, plan);
         let spec = JobSpec { options: view.options.clone(), ..spec };
-        let handle = crate::view::submit(&view.session, Ok(spec));
+        let handle = crate::view::submit::<R>(&view.session, Ok(spec));
         follow(&handle, self.settings.quiet)?;
         let results = crate::result::outcomes::<R>(&handle.job);
         let results = results.into_iter().map(|result| result.map(&wrap)).collect();

@@ -127,6 +127,26 @@ impl LoadBalancedView {
         self
     }
 
+    /// Its jobs outlive this client: they go on when it ends, however it does, and their results are kept at the controller for
+    /// [`Client::job`](crate::Client::job), from any program. [`wait_kept`](crate::JobHandle::wait_kept) says from when on that is sure. Results are kept in the
+    /// controller's memory, within a bound of bytes and of age; the oldest are dropped first, and whoever comes for them then is told.
+    ///
+    /// (A cluster of [`Client::local`](crate::Client::local) ends with its client, and whatever it keeps.)
+    ///
+    /// Without it a job is ended with its client, so that a program that is interrupted does not leave the cluster busy with what nobody waits for.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let id = client.load_balanced_view().keep().map_async(|x: u32| x * x, 0..10, 5).id();
+    /// assert_eq!(client.job::<u32>(&id)?.get()?[9], 81);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.options.kept = true;
+        self
+    }
+
     /// The same view with a value that goes along: functions get a reference to it as their first argument. It is encoded once
     /// per call and sent once per worker.
     ///
@@ -146,6 +166,19 @@ impl LoadBalancedView {
     /// ```
     pub fn with<C: Value + Sync>(&self, value: C) -> LoadBalancedWith<C> {
         LoadBalancedWith { view: self.clone(), value: Arc::new(value) }
+    }
+
+    /// Calls as futures, in the manner of Python's `concurrent.futures`; see [`Executor`](crate::Executor).
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let executor = client.load_balanced_view().executor();
+    /// assert_eq!(executor.submit(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn executor(&self) -> crate::Executor {
+        crate::Executor::new(self.clone())
     }
 
     /// The same view with its maps' results going to a file as they come, and maps that were interrupted going on where they
@@ -191,7 +224,7 @@ impl LoadBalancedView {
     {
         let _ = f;
         let spec = self.map_spec(worker::map::<F, A, R>(), items, chunksize.into());
-        map_result::<A, R>(submit(&self.session, spec))
+        map_result::<A, R>(submit::<R>(&self.session, spec))
     }
 
     /// [`map_async`](Self::map_async), waited for.
@@ -251,7 +284,7 @@ impl LoadBalancedView {
     {
         let _ = f;
         let spec = self.map_spec(worker::try_map::<F, A, R, E>(), items, chunksize.into());
-        map_result::<A, R>(submit(&self.session, spec))
+        map_result::<A, R>(submit::<R>(&self.session, spec))
     }
 
     /// `f` of every row of a two-dimensional array of numbers. Engines see rows as views of what arrived, without a copy.
@@ -282,7 +315,7 @@ impl LoadBalancedView {
     {
         let _ = f;
         let spec = self.rows_spec(worker::map_rows::<F, T, R>().map_err(Error::from), rows, chunksize.into());
-        map_result::<Vec<T>, R>(submit(&self.session, spec))
+        map_result::<Vec<T>, R>(submit::<R>(&self.session, spec))
     }
 
     /// `f(arguments…)` on whichever engine is free.
@@ -308,7 +341,9 @@ impl LoadBalancedView {
             element.push_with(|_| ())?;
             self.spec(function, element, context(&args)?, Chunksize::Elements(1))
         });
-        AsyncResult::new(submit(&self.session, spec), |job| Ok(One::shaped(crate::result::values(job)?)))
+        AsyncResult::new(submit::<F::Output>(&self.session, spec), |job| {
+            Ok(One::shaped(crate::result::values(job)?))
+        })
     }
 
     pub(super) fn map_spec<A: Value>(
@@ -317,6 +352,7 @@ impl LoadBalancedView {
         items: impl IntoIterator<Item = A>,
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
+        self.options.place.check()?;
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         let (function, elements) = (function?, encoded(items)?);
         Ok(JobSpec { options: self.options.clone(), ..JobSpec::new(function, elements, Bytes::new(), plan) })
@@ -345,6 +381,7 @@ impl LoadBalancedView {
         context: Bytes,
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
+        self.options.place.check()?;
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         Ok(JobSpec {
             options: self.options.clone(),

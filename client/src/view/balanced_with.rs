@@ -19,6 +19,20 @@ pub struct LoadBalancedWith<C> {
 }
 
 impl<C: Value + Sync> LoadBalancedWith<C> {
+    /// As [`LoadBalancedView::keep`].
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let id = client.load_balanced_view().with(3).keep().map_async(|k: &i32, x: i32| k * x, 0..4, 1).id();
+    /// assert_eq!(client.job::<i32>(&id)?.get()?, [0, 3, 6, 9]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.view = self.view.keep();
+        self
+    }
+
     /// As [`LoadBalancedView::resumable`].
     ///
     /// ```
@@ -60,7 +74,7 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, chunksize.into());
-        map_result_with::<C, A, R>(submit(&self.view.session, self.along(spec)))
+        map_result_with::<C, A, R>(submit::<R>(&self.view.session, self.along(spec)))
     }
 
     /// [`map_async`](Self::map_async), waited for.
@@ -119,7 +133,7 @@ impl<C: Value + Sync> LoadBalancedWith<C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::try_map_with::<F, C, A, R, E>(), items, chunksize.into());
-        map_result_with::<C, A, R>(submit(&self.view.session, self.along(spec)))
+        map_result_with::<C, A, R>(submit::<R>(&self.view.session, self.along(spec)))
     }
 
     fn along(&self, spec: Result<JobSpec>) -> Result<JobSpec> {

@@ -90,6 +90,21 @@ impl<S: Shape> DirectView<S> {
         self
     }
 
+    /// Its jobs outlive this client, as those of [`LoadBalancedView::keep`](crate::LoadBalancedView::keep): of a map the values are kept, of any other call one value for
+    /// each engine.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let id = client.direct_view(..).keep().apply(|a: i64, b: i64| a * b, (5, 6)).id();
+    /// assert_eq!(client.job::<i64>(&id)?.get()?, [30, 30]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.options.kept = true;
+        self
+    }
+
     /// The ids of its engines.
     ///
     /// # Errors
@@ -189,7 +204,7 @@ impl<S: Shape> DirectView<S> {
     {
         let _ = f;
         let spec = self.map_spec(worker::map::<F, A, R>(), items, || Ok(Bytes::new()));
-        map_result::<A, R>(submit(&self.session, spec))
+        map_result::<A, R>(submit::<R>(&self.session, spec))
     }
 
     /// [`map_async`](Self::map_async), waited for.
@@ -283,11 +298,13 @@ impl<S: Shape> DirectView<S> {
         function: std::result::Result<Function, BadEntry>,
         context: impl FnOnce() -> Result<Bytes>,
     ) -> AsyncResult<S::Of<R>> {
-        let handle = self.handle_on_each(function, context);
-        AsyncResult::new(handle, |job| Ok(S::shaped(crate::result::values(job)?)))
+        let handle = self.handle_on_each::<R>(function, context);
+        let mut result = AsyncResult::new(handle, |job| Ok(S::shaped(crate::result::values(job)?)));
+        result.is_per_engine = S::IS_LIST;
+        result
     }
 
-    pub(super) fn handle_on_each(
+    pub(super) fn handle_on_each<R: 'static>(
         &self,
         function: std::result::Result<Function, BadEntry>,
         context: impl FnOnce() -> Result<Bytes>,
@@ -296,7 +313,7 @@ impl<S: Shape> DirectView<S> {
             let (function, elements, context) = (function?, empty_elements(targets.len())?, context()?);
             Ok(self.job(function, elements, context, targets))
         });
-        submit(&self.session, spec)
+        submit::<R>(&self.session, spec)
     }
 }
 

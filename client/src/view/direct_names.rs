@@ -24,7 +24,7 @@ impl<S: Shape> DirectView<S> {
     /// ```
     pub fn push<T: Value>(&self, name: &str, value: &T) -> AsyncResult<()> {
         let handle =
-            self.handle_on_each(worker::push::<T>(), || Ok(worker::push_context(name, value)?.into()));
+            self.handle_on_each::<()>(worker::push::<T>(), || Ok(worker::push_context(name, value)?.into()));
         AsyncResult::new(handle, nothing)
     }
 
@@ -68,7 +68,7 @@ impl<S: Shape> DirectView<S> {
             let context = context(&name.to_owned())?;
             Ok(self.job(function, elements, context, targets))
         });
-        AsyncResult::new(submit(&self.session, spec), nothing)
+        AsyncResult::new(submit::<()>(&self.session, spec), nothing)
     }
 
     /// The values that a name has on the engines, joined in their order: what [`scatter`](Self::scatter) has split.
@@ -85,7 +85,7 @@ impl<S: Shape> DirectView<S> {
     /// # }
     /// ```
     pub fn gather<T: Gather>(&self, name: &str) -> AsyncResult<T> {
-        let handle = self.handle_on_each(worker::pull::<T>(), || Ok(context(&name.to_owned())?));
+        let handle = self.handle_on_each::<T>(worker::pull::<T>(), || Ok(context(&name.to_owned())?));
         let name = name.to_owned();
         AsyncResult::new(handle, move |job| {
             let joined = match crate::result::joined::<T>(job) {
@@ -123,7 +123,7 @@ impl<S: Shape> DirectView<S> {
     /// # }
     /// ```
     pub fn clear(&self) -> AsyncResult<()> {
-        AsyncResult::new(self.handle_on_each(worker::clear(), || Ok(Bytes::new())), nothing)
+        AsyncResult::new(self.handle_on_each::<()>(worker::clear(), || Ok(Bytes::new())), nothing)
     }
 }
 

@@ -22,6 +22,20 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
         Self { view, value: Arc::new(value) }
     }
 
+    /// As [`DirectView::keep`].
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let id = client.direct_view(..).with(10).keep().map_async(|k: &i32, x: i32| k * x, 0..4).id();
+    /// assert_eq!(client.job::<i32>(&id)?.get()?, [0, 10, 20, 30]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.view = self.view.keep();
+        self
+    }
+
     /// `f(&value, item)` of every item; otherwise as [`DirectView::map_async`].
     ///
     /// ```
@@ -41,7 +55,7 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
     {
         let _ = f;
         let spec = self.view.map_spec(worker::map_with::<F, C, A, R>(), items, || Ok(context(&*self.value)?));
-        map_result_with::<C, A, R>(submit(&self.view.session, spec))
+        map_result_with::<C, A, R>(submit::<R>(&self.view.session, spec))
     }
 
     /// [`map_async`](Self::map_async), waited for.

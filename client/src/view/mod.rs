@@ -2,6 +2,8 @@
 
 mod array;
 mod balanced;
+mod balanced_place;
+mod balanced_stream;
 mod balanced_with;
 mod chunksize;
 mod direct;
@@ -53,10 +55,10 @@ pub(crate) fn context<C: serde::Serialize + 'static>(value: &C) -> Result<Bytes,
     Ok(bytes.into())
 }
 
-/// Submits what a view has put together; what went wrong until here shows when the result is asked for.
-pub(crate) fn submit(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
+/// Submits what a view has put together, with values `R`; what went wrong until here shows when the result is asked for.
+pub(crate) fn submit<R: 'static>(session: &Arc<Session>, spec: Result<JobSpec>) -> JobHandle {
     let job = match spec {
-        Ok(spec) => session.submit(spec),
+        Ok(spec) => session.submit(JobSpec { result_type: std::any::type_name::<R>(), ..spec }),
         Err(e) => session.stillborn(nothing(), e),
     };
     JobHandle { job, session: Arc::clone(session) }
@@ -69,7 +71,7 @@ fn nothing() -> JobSpec {
 
 /// The result of a map.
 #[cfg(feature = "hdf5")]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+pub(crate) fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle, crate::save::saver::<A, R>)
 }
 
@@ -81,7 +83,7 @@ fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapR
 
 /// The result of a map.
 #[cfg(not(feature = "hdf5"))]
-fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
+pub(crate) fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle)
 }
 

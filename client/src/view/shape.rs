@@ -4,6 +4,9 @@
 pub trait Shape: sealed::Sealed + Clone + Send + Sync + 'static {
     /// The form that values take.
     type Of<T>;
+    /// Whether it is a list, with a place for each engine.
+    #[doc(hidden)]
+    const IS_LIST: bool;
     /// The engines' values, in that form.
     #[doc(hidden)]
     fn shaped<T>(values: Vec<T>) -> Self::Of<T>;
@@ -19,6 +22,7 @@ pub struct Many;
 
 impl Shape for One {
     type Of<T> = T;
+    const IS_LIST: bool = false;
     fn shaped<T>(values: Vec<T>) -> T {
         values.into_iter().next().expect("a call on one engine has one value")
     }
@@ -26,6 +30,7 @@ impl Shape for One {
 
 impl Shape for Many {
     type Of<T> = Vec<T>;
+    const IS_LIST: bool = true;
     fn shaped<T>(values: Vec<T>) -> Vec<T> {
         values
     }

@@ -40,7 +40,12 @@ fn one(wanted: i64, ids: &[u32]) -> Result<u32> {
 
 fn list(wanted: impl Iterator<Item = i64>, ids: &[u32]) -> Result<Vec<u32>> {
     let targets = wanted.map(|id| one(id, ids)).collect::<Result<Vec<_>>>()?;
-    if targets.is_empty() { Err(Error::NoEngines) } else { Ok(targets) }
+    let mut seen = std::collections::BTreeSet::new();
+    match targets.iter().find(|id| !seen.insert(**id)) {
+        Some(twice) => Err(Error::EngineTwice(*twice)),
+        None if targets.is_empty() => Err(Error::NoEngines),
+        None => Ok(targets),
+    }
 }
 
 /// A place among `len`, counted from the end when negative.
@@ -163,6 +168,7 @@ mod tests {
         let e = 1.resolve(&[0, 2]).unwrap_err();
         assert_eq!(e.to_string(), "engine 1 does not exist; there are engines 0, 2");
         assert!(matches!((-3).resolve(&[0, 2]), Err(Error::UnknownEngine { engine: -3, .. })));
+        assert!(matches!([2, -1].resolve(&[0, 2]), Err(Error::EngineTwice(2))));
         assert!(matches!((..).resolve(&[]), Err(Error::NoEngines)));
         assert!(matches!((3..).resolve(&[0, 1]), Err(Error::NoEngines)));
     }

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::PoisonError;
 
-use phalanx_proto::frames::Failure;
+use phalanx_proto::frames::{Chunks, Failure, Frame};
 use phalanx_proto::limits::TEXT_BYTES_MAX;
 use phalanx_proto::v1::FailureKind;
 
 use super::clock::now_ns;
 use super::fault::{Fault, guard};
+use super::here::{Here, set_here};
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
+use super::reference;
 use super::shared::Shared;
 use super::work::Work;
 use crate::codec::Slots;
@@ -26,6 +28,8 @@ pub(crate) struct Call<'a> {
     pub(super) chunk: u64,
     /// Chunks that are claimed already: all, when it is run between two elements of another run.
     nested: Option<Range<u32>>,
+    /// References look names up in the engine's namespace, which is not here meanwhile.
+    pub(super) lends_names: bool,
     /// The daemon went away while results were being sent.
     pub(crate) broken: Option<io::Error>,
 }
@@ -37,7 +41,8 @@ impl<'a> Call<'a> {
         shared: &'a Shared,
         result: &'a mut ChunkResult,
     ) -> Self {
-        Self { work, namespace, shared, result, chunk: work.chunks.first, nested: None, broken: None }
+        let chunk = work.chunks.first;
+        Self { work, namespace, shared, result, chunk, nested: None, lends_names: false, broken: None }
     }
 
     /// One that is run between two elements of another.
@@ -45,10 +50,15 @@ impl<'a> Call<'a> {
         Self { nested: Some(0..self.work.chunks.count), ..self }
     }
 
-    /// Calls the job's function for the run's chunks.
+    /// Calls the job's function for the run's chunks, if its condition is met.
     pub(super) fn run(&mut self) -> io::Result<()> {
-        let Work { job, chunks, .. } = self.work;
-        self.shared.board.start(chunks.job, chunks.first, chunks.attempt);
+        self.begin()?;
+        let job = &self.work.job;
+        if let Some(condition) = &job.condition
+            && let Err(why) = condition.check(self.namespace)
+        {
+            return self.refuse(&why);
+        }
         match &job.entry {
             Ok(entry) => entry(self),
             Err(why) => {
@@ -63,6 +73,40 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Notes what runs now, for the daemon and for what is printed.
+    fn begin(&self) -> io::Result<()> {
+        if self.shared.is_process {
+            // Half a line of the run before is that run's.
+            say_rest();
+        }
+        let mut output = self.shared.lock_output();
+        output.begin(self.work)?;
+        self.note_run();
+        Ok(())
+    }
+
+    pub(super) fn note_run(&self) {
+        let (Work { chunks, element_first, chunk_len, .. }, board) = (self.work, &self.shared.board);
+        // A death in between is nobody's fault.
+        board.idle();
+        board.set_run(chunks.first, *element_first, *chunk_len);
+        board.start(chunks.job, self.chunk, chunks.attempt);
+    }
+
+    /// The job's condition is not met here: all that waits of it goes back.
+    fn refuse(&self, why: &str) -> io::Result<()> {
+        let Chunks { job, .. } = self.work.chunks;
+        let own = self.nested.as_ref().map(|_| self.work.chunks);
+        let mut output = self.shared.lock_output();
+        let mut refused = self.shared.queue.cancel(job).into_iter().chain(own);
+        refused.try_for_each(|chunks| output.send(&Frame::Refused(chunks, why.to_owned())))
+    }
+
+    /// Its chunk's place in the run.
+    pub(super) fn place(&self) -> u32 {
+        (self.chunk - self.work.chunks.first) as u32
+    }
+
     #[inline]
     fn claim(&mut self) -> Option<u32> {
         match &mut self.nested {
@@ -75,6 +119,18 @@ impl<'a> Call<'a> {
     #[inline]
     fn is_called(&self) -> bool {
         self.shared.is_called() && !self.work.urgent
+    }
+
+    /// In a call on a direct view: [`Reference`](super::Reference)s that `run` decodes get the values of this engine's namespace.
+    pub(crate) fn with_references(&mut self, run: impl FnOnce(&mut Self)) {
+        if self.work.job.ranks == 0 {
+            return run(self);
+        }
+        reference::open(self.namespace);
+        self.lends_names = true;
+        run(self);
+        self.lends_names = false;
+        reference::close(self.namespace);
     }
 
     /// Runs every chunk of the run that is not recalled meanwhile. `element` gets an element's bytes and appends its
@@ -100,6 +156,7 @@ impl<'a> Call<'a> {
         let lens = self.work.lens.clone();
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
+        self.enter();
         let mut now = now_ns();
         loop {
             // Before the claim, so that the chunk can still go elsewhere meanwhile.
@@ -121,6 +178,9 @@ impl<'a> Call<'a> {
                     if self.broken.is_some() {
                         return;
                     }
+                    if self.shared.queue.is_interrupted() {
+                        return self.give_up(place);
+                    }
                 }
                 self.shared.board.reach(offset as u32);
                 let range = slots.next_range();
@@ -131,15 +191,54 @@ impl<'a> Call<'a> {
                     self.fail(offset, fault);
                 }
                 self.result.lens.push((self.result.data.len() - before) as u32);
+                if self.shared.queue.is_interrupted() {
+                    return self.give_up(place);
+                }
             }
             now = now_ns();
             self.result.completed_ns = now;
-            let mut output = self.shared.output.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(e) = output.add(self.work, place, self.result) {
+            if let Err(e) = self.hand_in(place) {
                 self.broken = Some(e);
                 return;
             }
         }
+    }
+
+    /// Says where functions run from here on. A direct job has one chunk for each engine, whose place is the chunk's.
+    pub(super) fn enter(&self) {
+        let Chunks { first, attempt, .. } = self.work.chunks;
+        let (rank, size) = match self.work.job.ranks {
+            0 => (0, 1),
+            ranks => (first as u32, ranks),
+        };
+        set_here(Some(Here { engine: self.namespace.engine(), rank, size, attempt }));
+    }
+
+    /// The job was aborted: the chunk under way is handed back unfinished, and none follows; so are those that were claimed with it.
+    #[cold]
+    fn give_up(&mut self, place: u32) {
+        self.result.clear();
+        let first = self.work.chunks.first + u64::from(place);
+        let claimed = self.nested.take().map_or(0, |rest| rest.len() as u32);
+        let returned = Frame::Returned(Chunks { first, count: 1 + claimed, ..self.work.chunks });
+        let mut output = self.shared.lock_output();
+        if let Err(e) = output.send(&returned) {
+            self.broken = Some(e);
+        }
+    }
+
+    /// Hands in the results of a chunk, and before them what it printed.
+    #[inline]
+    fn hand_in(&mut self, place: u32) -> io::Result<()> {
+        let mut output = self.shared.lock_output();
+        if output.wants_look(self.work, place, self.result) {
+            // What is half a line may still be in the buffer. It is not waited for with the lock: somebody must read what others write.
+            drop(output);
+            say_rest();
+            output = self.shared.lock_output();
+            output.look_at_end(Some(self.work.chunks.first + u64::from(place)))?;
+        }
+        output.add(self.work, place, self.result)
     }
 
     #[inline]

@@ -54,7 +54,7 @@ where
 {
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
-        call.each(|_, bytes, out| put(&f(codec::decode(bytes)?), out));
+        call.with_references(|call| call.each(|_, bytes, out| put(&f(codec::decode(bytes)?), out)));
     })
 }
 
@@ -68,7 +68,9 @@ where
 {
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
-        call.each(|_, bytes, out| put(&f(codec::decode(bytes)?).map_err(failed)?, out));
+        call.with_references(|call| {
+            call.each(|_, bytes, out| put(&f(codec::decode(bytes)?).map_err(failed)?, out));
+        });
     })
 }
 
@@ -82,10 +84,12 @@ where
 {
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
-        let context = call.work.job.context::<C>();
-        call.each(|_, bytes, out| match &context {
-            Ok(context) => put(&f(context, codec::decode(bytes)?), out),
-            Err(fault) => Err(fault.clone()),
+        call.with_references(|call| {
+            let context = call.work.job.context::<C>();
+            call.each(|_, bytes, out| match &context {
+                Ok(context) => put(&f(context, codec::decode(bytes)?), out),
+                Err(fault) => Err(fault.clone()),
+            });
         });
     })
 }
@@ -101,10 +105,12 @@ where
 {
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
-        let context = call.work.job.context::<C>();
-        call.each(|_, bytes, out| match &context {
-            Ok(context) => put(&f(context, codec::decode(bytes)?).map_err(failed)?, out),
-            Err(fault) => Err(fault.clone()),
+        call.with_references(|call| {
+            let context = call.work.job.context::<C>();
+            call.each(|_, bytes, out| match &context {
+                Ok(context) => put(&f(context, codec::decode(bytes)?).map_err(failed)?, out),
+                Err(fault) => Err(fault.clone()),
+            });
         });
     })
 }
@@ -213,7 +219,9 @@ where
     Function::of::<F>(|call: &mut Call<'_>| {
         let f = summon::<F>();
         let job = Arc::clone(&call.work.job);
-        call.each(|_, _, out| put(&f.apply(codec::decode(job.context_bytes())?), out));
+        call.with_references(|call| {
+            call.each(|_, _, out| put(&f.apply(codec::decode(job.context_bytes())?), out));
+        });
     })
 }
 

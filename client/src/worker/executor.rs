@@ -9,6 +9,7 @@ use super::input::Pumped;
 use super::monitor;
 use super::namespace::Namespace;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
 use super::shared::Shared;
 
 /// Runs what the daemon sends until it closes the connection.
@@ -32,11 +33,8 @@ fn work_loop(
             shared.beat(monitor);
             let done = Call::new(&work, namespace, shared, result).run();
             let is_last = shared.queue.is_last();
-            if is_last {
-                shared.board.idle();
-            }
             if is_last || work.urgent {
-                shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
+                end_of_run(shared, is_last)?;
             }
             shared.beat(monitor);
             done?;
@@ -49,4 +47,18 @@ fn work_loop(
             return Ok(());
         }
     }
+}
+
+/// Sends what the run has left: nothing follows, or somebody waits for it.
+fn end_of_run(shared: &Shared, is_last: bool) -> io::Result<()> {
+    if shared.is_process {
+        say_rest();
+    }
+    let mut output = shared.lock_output();
+    if is_last {
+        shared.board.idle();
+        return output.finish();
+    }
+    output.look_at_end(None)?;
+    output.flush()
 }

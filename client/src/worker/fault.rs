@@ -9,7 +9,8 @@ use std::sync::Once;
 use phalanx_proto::limits::{TEXT_BYTES_MAX, clip};
 use phalanx_proto::v1::FailureKind;
 
-use super::namespace::NamespaceError;
+use super::namespace_error::NamespaceError;
+use super::reference;
 use crate::codec::CodecError;
 
 /// Why one element has no result.
@@ -30,7 +31,7 @@ impl Fault {
 
 impl From<CodecError> for Fault {
     fn from(e: CodecError) -> Self {
-        Self::new(FailureKind::Decode, e)
+        reference::why_unresolved().unwrap_or_else(|| Self::new(FailureKind::Decode, e))
     }
 }
 

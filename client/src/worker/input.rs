@@ -1,15 +1,16 @@
 //! Reading the socket: frames become work, or take work away.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use phalanx_proto::frames::{Assign, Chunks, Frame, FrameDecoder, Open, Part};
 use rustix::net::RecvFlags;
 
+use super::condition::Condition;
 use super::entry::entry_at;
 use super::shared::Shared;
 use super::work::{Job, Payload, Work};
@@ -46,7 +47,10 @@ pub(crate) struct Input {
     decoder: FrameDecoder,
     jobs: HashMap<u64, Arc<Job>>,
     contexts: HashMap<u64, Parts>,
-    payload: Payload,
+    /// Parts that came ahead of their assignment, and the job they are of.
+    payload: (u64, Payload),
+    /// Jobs that were cancelled: the news overtakes what was sent before, which may still come.
+    cancelled: HashSet<u64>,
 }
 
 /// What a read brought.
@@ -62,7 +66,14 @@ pub(crate) enum Pumped {
 
 impl Input {
     pub(crate) fn new(socket: UnixStream, decoder: FrameDecoder) -> Self {
-        Self { socket, decoder, jobs: HashMap::new(), contexts: HashMap::new(), payload: Payload::default() }
+        Self {
+            socket,
+            decoder,
+            jobs: HashMap::new(),
+            contexts: HashMap::new(),
+            payload: (0, Payload::default()),
+            cancelled: HashSet::new(),
+        }
     }
 
     /// Reads what is there, waiting for it when `wait`, and does what it says.
@@ -99,11 +110,15 @@ impl Input {
         match frame {
             Frame::OpenPart(part) => self.contexts.entry(part.job).or_default().add(&part),
             Frame::Open(open) => self.open(open),
-            Frame::AssignPart(part) => self.payload.add(part.data),
+            Frame::AssignPart(part) => self.add_part(part),
             Frame::Assign(assign) => self.assign(shared, assign)?,
             Frame::Recall(chunks) => give_back(shared, shared.queue.recall(chunks))?,
-            Frame::Cancel(job) => give_back(shared, shared.queue.cancel(job))?,
+            Frame::Cancel(job) => {
+                self.cancelled.insert(job);
+                give_back(shared, shared.queue.cancel(job))?;
+            }
             Frame::Close(job) => {
+                self.cancelled.remove(&job);
                 self.jobs.remove(&job);
                 self.contexts.remove(&job);
             }
@@ -121,11 +136,31 @@ impl Input {
             None => open.context,
         };
         let entry = entry_at(open.entry).map_err(|e| e.to_string());
-        self.jobs.insert(open.job, Arc::new(Job::new(entry, open.label, context)));
+        let mut job = Job::new(entry, open.label, open.ranks, context);
+        job.condition = open.condition.map(Condition::new);
+        self.jobs.insert(open.job, Arc::new(job));
+    }
+
+    /// Keeps a part for its assignment. The one of a job that was cancelled may never come: its parts make way.
+    fn add_part(&mut self, part: Part) {
+        if self.cancelled.contains(&part.job) {
+            return;
+        }
+        if self.payload.0 != part.job {
+            self.payload = (part.job, Payload::default());
+        }
+        self.payload.1.add(part.data);
     }
 
     fn assign(&mut self, shared: &Shared, assign: Assign) -> io::Result<()> {
-        let data = std::mem::take(&mut self.payload);
+        let (of, data) = std::mem::take(&mut self.payload);
+        let data = if of == assign.chunks.job { data } else { Payload::default() };
+        if self.cancelled.contains(&assign.chunks.job) {
+            if assign.urgent {
+                shared.queue.refuse_urgent();
+            }
+            return give_back(shared, vec![assign.chunks]);
+        }
         let Some(job) = self.jobs.get(&assign.chunks.job) else {
             let what = format!("chunks of job {}, which was never opened", assign.chunks.job);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
@@ -141,7 +176,7 @@ impl Input {
 }
 
 fn give_back(shared: &Shared, returned: Vec<Chunks>) -> io::Result<()> {
-    let mut output = shared.output.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut output = shared.lock_output();
     returned.into_iter().try_for_each(|chunks| output.send(&Frame::Returned(chunks)))
 }
 
@@ -156,4 +191,90 @@ pub(crate) fn receive(socket: &UnixStream, buffer: &mut BytesMut, flags: RecvFla
     // SAFETY: recv has initialised the first `n` bytes of the spare capacity.
     unsafe { buffer.set_len(buffer.len() + n) };
     Ok(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use phalanx_engine::Board;
+
+    use super::super::output::Output;
+    use super::*;
+
+    /// A worker, and the daemon's end of its socket.
+    fn worker() -> (Shared, UnixStream) {
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        let output = Output::new(ours.try_clone().unwrap(), None);
+        let input = Input::new(ours, FrameDecoder::default());
+        (Shared::new(Board::create().unwrap(), output, input, false), theirs)
+    }
+
+    fn open(job: u64) -> Frame {
+        Frame::Open(Open {
+            job,
+            entry: 0,
+            label: String::new(),
+            ranks: 0,
+            condition: None,
+            context: Bytes::new(),
+        })
+    }
+
+    fn part(job: u64, data: &'static [u8]) -> Frame {
+        Frame::AssignPart(Part { job, total: 4, data: Bytes::from_static(data) })
+    }
+
+    fn assign(job: u64, data: &'static [u8]) -> Frame {
+        let chunks = Chunks { job, first: 3, count: 1, attempt: 1 };
+        let (lens, only, data) = (Bytes::new(), Bytes::new(), Bytes::from_static(data));
+        Frame::Assign(Assign {
+            chunks,
+            element_first: 3,
+            chunk_len: 1,
+            stride: 4,
+            lens,
+            only,
+            urgent: job == 4,
+            data,
+        })
+    }
+
+    fn tell(shared: &Shared, frames: impl IntoIterator<Item = Frame>) {
+        let mut input = shared.input.lock().unwrap();
+        frames.into_iter().for_each(|frame| input.handle(shared, frame).unwrap());
+    }
+
+    #[test]
+    fn parts_of_a_job_that_was_cancelled_are_not_taken_for_anothers() {
+        let (shared, _theirs) = worker();
+        tell(&shared, [open(1), open(2), part(1, b"aa"), Frame::Cancel(1), part(1, b"bb")]);
+        tell(&shared, [part(2, b"cc"), assign(2, b"dd")]);
+        let work = shared.queue.begin().unwrap();
+        assert_eq!((work.chunks.job, &work.data.whole()[..]), (2, &b"ccdd"[..]));
+        // And when only the daemon knows that it was cancelled.
+        tell(&shared, [open(3), part(3, b"aa"), assign(2, b"ee")]);
+        assert_eq!(&shared.queue.begin().unwrap().data.whole()[..], b"ee");
+    }
+
+    #[test]
+    fn what_comes_of_a_job_after_its_cancellation_is_handed_back_until_it_is_closed() {
+        let (shared, mut theirs) = worker();
+        tell(&shared, [Frame::Cancel(1), open(1), part(1, b"aa"), assign(1, b"bb")]);
+        assert!(shared.queue.begin().is_none());
+        let mut decoder = FrameDecoder::default();
+        let mut piece = [0; 256];
+        let returned = loop {
+            if let Some(frame) = decoder.next_frame().unwrap() {
+                break frame;
+            }
+            let n = theirs.read(&mut piece).unwrap();
+            decoder.buffer().extend_from_slice(&piece[..n]);
+        };
+        assert_eq!(returned, Frame::Returned(Chunks { job: 1, first: 3, count: 1, attempt: 1 }));
+        tell(&shared, [Frame::Cancel(4), open(4), assign(4, b"dd")]);
+        assert_eq!(shared.queue.urgent_gone(), 1, "one that was announced is not waited for");
+        tell(&shared, [Frame::Close(1), open(1), assign(1, b"cccc")]);
+        assert_eq!(&shared.queue.begin().unwrap().data.whole()[..], b"cccc");
+    }
 }

@@ -3,13 +3,13 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, TryLockError};
+use std::sync::{Arc, MutexGuard, TryLockError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::clock::now_ns;
 use super::input::Pumped;
-use super::output::HOLD_NS_MAX;
+use super::output::{HOLD_NS_MAX, Output};
 use super::shared::Shared;
 
 const TICK: Duration = Duration::from_millis(2);
@@ -50,9 +50,9 @@ fn watch(shared: &Shared) {
 
 fn tick(shared: &Shared) -> io::Result<()> {
     match shared.output.try_lock() {
-        Ok(mut output) if output.holds_since(now_ns().saturating_sub(HOLD_NS_MAX)) => output.flush()?,
+        Ok(output) if output.holds_since(now_ns().saturating_sub(HOLD_NS_MAX)) => flush(shared, output)?,
         Ok(_) | Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Poisoned(e)) => e.into_inner().flush()?,
+        Err(TryLockError::Poisoned(e)) => flush(shared, e.into_inner())?,
     }
     // The executor reads for itself when it is not busy; then it holds the lock.
     let Ok(mut input) = shared.input.try_lock() else { return Ok(()) };
@@ -65,6 +65,12 @@ fn tick(shared: &Shared) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sends what is held back, and first what was printed. What is half a line stays with the executor: only that may wait for its buffer.
+fn flush(shared: &Shared, mut output: MutexGuard<'_, Output>) -> io::Result<()> {
+    output.look(shared.board.running())?;
+    output.flush()
 }
 
 /// The daemon is gone and a user's function is running: nobody waits for it any more.

@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use phalanx_proto::v1::FailureKind;
-use thiserror::Error;
-
+use super::here::here;
+use super::namespace_error::NamespaceError;
 use crate::codec::{self, CodecError, Value};
 
 /// An engine's named values: what `push`, `scatter` and `execute` left there, for `pull`, `gather` and `execute`.
@@ -43,47 +43,10 @@ pub(crate) struct Predecessor {
 }
 
 struct Slot {
-    value: Box<dyn Any + Send>,
+    /// An `Arc` of the value, so that a [`Reference`](super::Reference) can hold it while its function runs.
+    value: Box<dyn Any>,
     type_name: &'static str,
     encode: fn(&dyn Any, &mut Vec<u8>) -> Result<(), CodecError>,
-}
-
-/// A name that is not there, or not of the type asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NamespaceError {
-    /// Nothing has that name.
-    #[error("engine {engine} has no value named {name:?}; it has {existing}{why}")]
-    Missing {
-        /// The name asked for.
-        name: String,
-        /// The engine asked.
-        engine: u32,
-        /// The names that are there.
-        existing: String,
-        /// Why it may be gone.
-        why: String,
-    },
-    /// The value has another type.
-    #[error("{name:?} on engine {engine} is a {found}, not a {wanted}")]
-    Type {
-        /// The name asked for.
-        name: String,
-        /// The engine asked.
-        engine: u32,
-        /// The type it was set with.
-        found: &'static str,
-        /// The type asked for.
-        wanted: &'static str,
-    },
-}
-
-impl NamespaceError {
-    pub(crate) fn kind(&self) -> FailureKind {
-        match self {
-            Self::Missing { .. } => FailureKind::Name,
-            Self::Type { .. } => FailureKind::Type,
-        }
-    }
 }
 
 impl Namespace {
@@ -126,6 +89,31 @@ impl Namespace {
         self.engine
     }
 
+    /// The place of this engine among those that the call is for, from 0.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let ranks = client.direct_view([1, 0]).execute(|ns| (ns.engine(), ns.rank(), ns.size())).get()?;
+    /// assert_eq!(ranks, [(1, 0, 2), (0, 1, 2)]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rank(&self) -> u32 {
+        here().map_or(0, |here| here.rank)
+    }
+
+    /// How many engines the call is for.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// assert_eq!(client.direct_view(..).execute(|ns| ns.size()).get()?, [2, 2]);
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        here().map_or(1, |here| here.size)
+    }
+
     /// Sets a name, replacing what it held.
     ///
     /// ```
@@ -139,9 +127,9 @@ impl Namespace {
     /// ```
     pub fn set<T: Value>(&mut self, name: impl Into<String>, value: T) {
         let encode = |value: &dyn Any, out: &mut Vec<u8>| {
-            codec::encode(value.downcast_ref::<T>().expect("stored together with its type"), out)
+            codec::encode(&**value.downcast_ref::<Arc<T>>().expect("stored together with its type"), out)
         };
-        let slot = Slot { value: Box::new(value), type_name: std::any::type_name::<T>(), encode };
+        let slot = Slot { value: Box::new(Arc::new(value)), type_name: std::any::type_name::<T>(), encode };
         self.values.insert(name.into(), slot);
     }
 
@@ -159,6 +147,11 @@ impl Namespace {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get<T: Value>(&self, name: &str) -> Result<&T, NamespaceError> {
+        Ok(self.shared(name)?)
+    }
+
+    /// As [`get`](Self::get), to be shared.
+    pub(super) fn shared<T: Value>(&self, name: &str) -> Result<&Arc<T>, NamespaceError> {
         let slot = self.values.get(name).ok_or_else(|| self.missing(name))?;
         slot.value.downcast_ref().ok_or_else(|| self.mistyped::<T>(name, slot.type_name))
     }
@@ -166,7 +159,7 @@ impl Namespace {
     /// The value of a name, to be changed in place.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get), and [`NamespaceError::InUse`].
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -179,9 +172,9 @@ impl Namespace {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn get_mut<T: Value>(&mut self, name: &str) -> Result<&mut T, NamespaceError> {
-        self.get::<T>(name)?;
-        let slot = self.values.get_mut(name).and_then(|slot| slot.value.downcast_mut());
-        Ok(slot.expect("it was there a line ago"))
+        self.alone::<T>(name)?;
+        let slot = self.values.get_mut(name).and_then(|slot| slot.value.downcast_mut::<Arc<T>>());
+        Ok(slot.and_then(Arc::get_mut).expect("it was there, and nobody's else, a line ago"))
     }
 
     /// The value of a name, for code that goes on only when it is there.
@@ -206,7 +199,7 @@ impl Namespace {
     /// Takes a value out.
     ///
     /// # Errors
-    /// As [`get`](Self::get); the value then stays.
+    /// As [`get`](Self::get), and [`NamespaceError::InUse`]; the value then stays.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;
@@ -218,9 +211,11 @@ impl Namespace {
     /// # Ok::<(), phalanx::Error>(())
     /// ```
     pub fn take<T: Value>(&mut self, name: &str) -> Result<T, NamespaceError> {
-        self.get::<T>(name)?;
-        let value = self.values.remove(name).and_then(|slot| slot.value.downcast().ok());
-        Ok(*value.expect("it was there a line ago"))
+        self.alone::<T>(name)?;
+        let value = self.values.remove(name).and_then(|slot| slot.value.downcast::<Arc<T>>().ok());
+        Ok(value
+            .and_then(|value| Arc::into_inner(*value))
+            .expect("it was there, and nobody's else, a line ago"))
     }
 
     /// Forgets a name; false when there was none.
@@ -292,6 +287,14 @@ impl Namespace {
         Ok(())
     }
 
+    /// Demands that a name holds a `T` of which nobody has kept a reference.
+    fn alone<T: Value>(&self, name: &str) -> Result<(), NamespaceError> {
+        if Arc::strong_count(self.shared::<T>(name)?) > 1 {
+            return Err(NamespaceError::InUse { name: name.to_owned(), engine: self.engine });
+        }
+        Ok(())
+    }
+
     fn missing(&self, name: &str) -> NamespaceError {
         let existing = match self.values.len() {
             0 => "no names at all".to_owned(),
@@ -336,6 +339,19 @@ mod tests {
         assert!(ns.take::<f64>("a").is_err());
         assert_eq!(ns.take::<i32>("a"), Ok(6));
         assert!(!ns.contains("a"));
+    }
+
+    #[test]
+    fn what_somebody_has_kept_is_read_and_replaced_but_not_changed() {
+        let mut ns = Namespace::new(0, Predecessor::default());
+        ns.set("a", 5_i32);
+        let kept = Arc::clone(ns.shared::<i32>("a").unwrap());
+        let e = ns.get_mut::<i32>("a").unwrap_err();
+        assert!(e.to_string().contains("a function has kept a Reference to it"), "{e}");
+        assert!(ns.take::<i32>("a").is_err());
+        assert_eq!(ns.get::<i32>("a"), Ok(&5));
+        ns.set("a", 6_i32);
+        assert_eq!((*kept, ns.take::<i32>("a")), (5, Ok(6)));
     }
 
     #[test]

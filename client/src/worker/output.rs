@@ -4,9 +4,11 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 
 use bytes::{Bytes, BytesMut};
+use phalanx_engine::Running;
 use phalanx_proto::frames::{Chunks, Failure, Frame, Report, ReportPart};
 use phalanx_proto::limits::{FRAME_BYTES_MAX, PART_BYTES};
 
+use super::printed::Printed;
 use super::work::Work;
 use crate::codec::Lens;
 
@@ -40,10 +42,17 @@ impl ChunkResult {
 
 /// The writing end of the socket, and what waits to be written.
 pub(crate) struct Output {
-    socket: UnixStream,
+    wire: Wire,
     held: Option<Held>,
-    head: BytesMut,
     flushed_ns: u64,
+    /// What user code prints, when this is a process of its own.
+    printed: Option<Printed>,
+}
+
+/// The socket, and where frames are put together.
+struct Wire {
+    socket: UnixStream,
+    head: BytesMut,
 }
 
 /// Neighbouring chunks whose results go out together.
@@ -58,15 +67,64 @@ struct Held {
 }
 
 impl Output {
-    pub(crate) fn new(socket: UnixStream) -> Self {
-        Self { socket, held: None, head: BytesMut::new(), flushed_ns: 0 }
+    pub(crate) fn new(socket: UnixStream, printed: Option<Printed>) -> Self {
+        Self { wire: Wire { socket, head: BytesMut::new() }, held: None, flushed_ns: 0, printed }
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(&mut self, work: &Work) -> io::Result<()> {
+        if self.printed.is_none()
+            || self.held.as_ref().is_some_and(|held| held.continues(work, work.chunks.first))
+        {
+            return Ok(());
+        }
+        if self.held.is_some() {
+            self.look_at_end(None)?;
+            self.flush()?;
+        }
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
+        printed.begin(work, 0, &mut |frame| wire.send(frame))
+    }
+
+    /// A run goes on with its chunk `place`, after an urgent one in between.
+    pub(crate) fn go_on(&mut self, work: &Work, place: u32) -> io::Result<()> {
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
+        printed.begin(work, place, &mut |frame| wire.send(frame))
+    }
+
+    /// Whether what was printed must be looked at before chunk `place` of a run is [`add`](Self::add)ed: because its words are to be
+    /// told from others', or because results are going out, and no words shall come behind them.
+    #[inline]
+    pub(crate) fn wants_look(&self, work: &Work, place: u32, result: &ChunkResult) -> bool {
+        self.printed.is_some() && (work.job.prints.is_worth_a_look() || self.flushes(work, place, result))
+    }
+
+    /// Sends what chunks have printed of which this is the last; by default the last that is held back.
+    pub(crate) fn look_at_end(&mut self, chunk: Option<u64>) -> io::Result<()> {
+        let chunk = chunk.or_else(|| self.held.as_ref().map(Held::last));
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
+        chunk.map_or(Ok(()), |chunk| printed.look_at_end(chunk, &mut |frame| wire.send(frame)))
+    }
+
+    /// Sends what was printed so far, while this runs; whether there is more that may not be sent yet.
+    pub(crate) fn look(&mut self, running: Option<Running>) -> io::Result<bool> {
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(false) };
+        printed.look(running, &mut |frame| wire.send(frame))?;
+        Ok(printed.holds())
+    }
+
+    /// Sends everything, for nothing is to be run.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.look_at_end(None)?;
+        self.flush()?;
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
+        printed.rest(&mut |frame| wire.send(frame))
     }
 
     /// Adds the result of chunk `place` of a run; `result` comes back empty.
     pub(crate) fn add(&mut self, work: &Work, place: u32, result: &mut ChunkResult) -> io::Result<()> {
         let now = result.completed_ns;
-        let alone =
-            !result.failures.is_empty() || !work.only.is_empty() || result.data.len() > HOLD_BYTES_MAX;
+        let alone = is_alone(work, result);
         let first = work.chunks.first + u64::from(place);
         if alone || !self.held.as_ref().is_some_and(|held| held.continues(work, first)) {
             self.flush()?;
@@ -77,6 +135,20 @@ impl Output {
         }
         result.clear();
         if alone || self.is_due(now) { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether adding it sends something.
+    fn flushes(&self, work: &Work, place: u32, result: &ChunkResult) -> bool {
+        let first = work.chunks.first + u64::from(place);
+        let (bytes, chunks) = match &self.held {
+            Some(held) if !held.continues(work, first) => return true,
+            Some(held) => (held.result.data.len(), held.chunks.count),
+            None => (0, 0),
+        };
+        is_alone(work, result)
+            || bytes + result.data.len() >= HOLD_BYTES_MAX
+            || chunks + 1 >= HOLD_CHUNKS_MAX
+            || result.completed_ns.saturating_sub(self.flushed_ns) >= HOLD_NS_MAX
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -109,6 +181,17 @@ impl Output {
 
     /// Sends one frame, after what is held back.
     pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        self.wire.send(frame)
+    }
+}
+
+/// Whether it cannot be reported together with others.
+fn is_alone(work: &Work, result: &ChunkResult) -> bool {
+    !result.failures.is_empty() || !work.only.is_empty() || result.data.len() > HOLD_BYTES_MAX
+}
+
+impl Wire {
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.head.clear();
         let data = frame.encode_head(&mut self.head);
         debug_assert!(self.head.len() + data.len() <= FRAME_BYTES_MAX + 4);
@@ -142,6 +225,10 @@ impl Held {
             && c.attempt == work.chunks.attempt
             && c.first + u64::from(c.count) == first
             && self.chunk_len == work.chunk_len
+    }
+
+    fn last(&self) -> u64 {
+        self.chunks.first + u64::from(self.chunks.count) - 1
     }
 
     fn append(&mut self, result: &mut ChunkResult) {
@@ -190,9 +277,9 @@ mod tests {
     #[test]
     fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut output = Output::new(ours);
+        let mut output = Output::new(ours, None);
         let work = Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), Bytes::new())),
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
             chunks: Chunks { job: 1, first: 0, count: 2, attempt: 1 },
             element_first: 0,
             chunk_len: 1,

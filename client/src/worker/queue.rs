@@ -3,8 +3,8 @@
 //! while another one is under way; they are claimed whole.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use phalanx_proto::frames::Chunks;
 
@@ -20,6 +20,8 @@ pub(crate) struct Queue {
     urgent_come: AtomicU64,
     /// Those of them that were begun, or taken away.
     urgent_gone: AtomicU64,
+    /// The job of the run under way was aborted.
+    interrupted: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -27,6 +29,10 @@ struct State {
     waiting: VecDeque<Work>,
     /// The run under way, as it was given.
     current: Option<Chunks>,
+    /// The job of the urgent run that has taken its place for a while.
+    nested: Option<u64>,
+    /// The job of the run that waits meanwhile was aborted.
+    is_deferred: bool,
 }
 
 impl Queue {
@@ -44,16 +50,34 @@ impl Queue {
         let work = state.waiting.pop_front();
         self.count_gone(work.as_ref());
         state.current = work.as_ref().map(|w| w.chunks);
+        self.interrupted.store(false, Ordering::Relaxed);
         self.claim.store(work.as_ref().map_or(0, |w| u64::from(w.chunks.count)), Ordering::Release);
         work
     }
 
-    /// The next run, if it is urgent; the one under way stays what it is.
+    /// The next run, if it is urgent; the one under way stays what it is, and waits until [`end_urgent`](Self::end_urgent).
     pub(crate) fn begin_urgent(&self) -> Option<Work> {
-        let waiting = &mut self.lock().waiting;
-        let work = if waiting.front()?.urgent { waiting.pop_front() } else { None };
+        let mut state = self.lock();
+        let work = if state.waiting.front()?.urgent { state.waiting.pop_front() } else { None };
         self.count_gone(work.as_ref());
+        if let Some(work) = &work {
+            state.nested = Some(work.chunks.job);
+            state.is_deferred = self.interrupted.swap(false, Ordering::Relaxed);
+        }
         work
+    }
+
+    /// The urgent run is over: what waited for it goes on.
+    pub(crate) fn end_urgent(&self) {
+        let mut state = self.lock();
+        state.nested = None;
+        self.interrupted.store(std::mem::take(&mut state.is_deferred), Ordering::Relaxed);
+    }
+
+    /// An urgent run was handed back as soon as it came.
+    pub(crate) fn refuse_urgent(&self) {
+        self.urgent_come.fetch_add(1, Ordering::AcqRel);
+        self.urgent_gone.fetch_add(1, Ordering::AcqRel);
     }
 
     /// How many urgent runs have come in all.
@@ -111,15 +135,38 @@ impl Queue {
         })
     }
 
-    /// Takes away all of a job that was not claimed.
+    /// Whether the job of the run under way was aborted.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// What says so.
+    pub(crate) fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
+    }
+
+    /// Takes away all of a job that was not claimed, and interrupts what was.
     pub(crate) fn cancel(&self, job: u64) -> Vec<Chunks> {
-        self.remove(|c| (c.job == job).then_some((c.first, end(c))))
+        // At once: the next run, which may be of this job too, must not begin in between.
+        let mut state = self.lock();
+        let is_current = state.current.is_some_and(|current| current.job == job);
+        match state.nested {
+            Some(nested) if nested == job => self.interrupted.store(true, Ordering::Relaxed),
+            Some(_) => state.is_deferred |= is_current,
+            None if is_current => self.interrupted.store(true, Ordering::Relaxed),
+            None => {}
+        }
+        self.remove_from(&mut state, |c| (c.job == job).then_some((c.first, end(c))))
     }
 
     /// `overlap` names the part of a run that is to go. Only a run's tail can go: what lies before
     /// it stays, what lies behind it goes too and is handed back as well.
     fn remove(&self, overlap: impl Fn(&Chunks) -> Option<(u64, u64)>) -> Vec<Chunks> {
-        let mut state = self.lock();
+        self.remove_from(&mut self.lock(), overlap)
+    }
+
+    fn remove_from(&self, state: &mut State, overlap: impl Fn(&Chunks) -> Option<(u64, u64)>) -> Vec<Chunks> {
         let mut removed = Vec::new();
         if let Some(current) = state.current
             && let Some((first, _)) = overlap(&current)
@@ -171,8 +218,6 @@ fn end(c: &Chunks) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
 
     use super::super::work::Job;
@@ -184,7 +229,7 @@ mod tests {
 
     fn work(job: u64, first: u64, count: u32) -> Work {
         Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), Bytes::new())),
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
             chunks: chunks(job, first, count),
             element_first: first,
             chunk_len: 1,
@@ -230,8 +275,12 @@ mod tests {
         [work(1, 0, 3), work(2, 0, 4), work(1, 3, 2)].into_iter().for_each(|w| queue.push(w));
         queue.begin();
         queue.claim();
+        assert_eq!(queue.cancel(3), []);
+        assert!(!queue.is_interrupted());
         assert_eq!(queue.cancel(1), [chunks(1, 1, 2), chunks(1, 3, 2)]);
+        assert!(queue.is_interrupted());
         assert_eq!(queue.begin().unwrap().chunks.job, 2);
+        assert!(!queue.is_interrupted(), "the next one was not aborted");
         assert!(queue.is_last());
     }
 
@@ -256,6 +305,25 @@ mod tests {
             "when nothing is under way it is begun like any other"
         );
         assert_eq!((claim_all(&queue), queue.urgent_gone()), (1, 2));
+    }
+
+    #[test]
+    fn an_abort_interrupts_the_run_that_it_is_meant_for() {
+        let queue = Queue::default();
+        queue.push(work(1, 0, 5));
+        queue.begin();
+        queue.claim();
+        [urgent(2, 0), urgent(3, 0)].into_iter().for_each(|w| queue.push(w));
+        queue.begin_urgent();
+        queue.cancel(2);
+        assert!(queue.is_interrupted());
+        queue.end_urgent();
+        assert!(!queue.is_interrupted(), "the one that waited was not aborted");
+        queue.begin_urgent();
+        assert_eq!(queue.cancel(1), [chunks(1, 1, 4)]);
+        assert!(!queue.is_interrupted(), "the urgent one was not aborted");
+        queue.end_urgent();
+        assert!(queue.is_interrupted());
     }
 
     #[test]

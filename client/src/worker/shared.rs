@@ -1,7 +1,7 @@
 //! What the worker's two threads share.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use phalanx_engine::Board;
@@ -38,6 +38,10 @@ impl Shared {
             ended: AtomicBool::new(false),
             is_process,
         }
+    }
+
+    pub(crate) fn lock_output(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The executor begins or ends a run.

@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
-use phalanx_engine::{Board, ThreadLauncher, WORKER_BOARD_FD, WORKER_SOCKET_FD};
+use phalanx_engine::{Board, ThreadLauncher, WORKER_BOARD_FD, WORKER_OUTPUT_FDS, WORKER_SOCKET_FD};
 use phalanx_proto::frames::{Frame, FrameDecoder, Ready, Welcome};
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use rustix::net::RecvFlags;
+use tracing_subscriber::EnvFilter;
 
 use super::executor;
 use super::fault::install_hook;
 use super::input::{Input, receive};
 use super::namespace::{Namespace, Predecessor};
 use super::output::Output;
+use super::print_thread;
+use super::printed::Printed;
 use super::shared::Shared;
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
@@ -29,10 +32,13 @@ pub(crate) struct ForgottenInit;
 /// Called by `phalanx::init()`: returns in the user's own process, never returns in a worker.
 pub(crate) fn become_worker() {
     INITIALISED.store(true, Ordering::Release);
-    let Some((socket, board)) = inherited() else { return };
+    let Some(inherited) = inherited() else { return };
     phalanx_proto::heap::keep_buffers();
-    let status = match work(socket, board) {
+    show_events();
+    let status = match work(inherited) {
         Ok(()) => 0,
+        // The daemon has ended, and with it whoever wanted what was being sent.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(e) => {
             let _ = writeln!(io::stderr(), "phalanx worker: {e}");
             1
@@ -46,7 +52,7 @@ pub(crate) fn forgot_init() -> Result<(), ForgottenInit> {
     if INITIALISED.load(Ordering::Acquire) {
         return Ok(());
     }
-    let Some((mut socket, _)) = inherited() else { return Ok(()) };
+    let Some(Inherited { mut socket, .. }) = inherited() else { return Ok(()) };
     let mut wire = BytesMut::new();
     Frame::NotInitialised.encode(&mut wire);
     let _ = socket.write_all(&wire);
@@ -58,30 +64,46 @@ pub(crate) fn forgot_init() -> Result<(), ForgottenInit> {
     unsafe_code,
     reason = "descriptors arrive as numbers; the environment is changed before threads start"
 )]
-fn inherited() -> Option<(UnixStream, OwnedFd)> {
+fn inherited() -> Option<Inherited> {
+    let names = [WORKER_SOCKET_FD, WORKER_BOARD_FD, WORKER_OUTPUT_FDS[0], WORKER_OUTPUT_FDS[1]];
     let number = |name: &str| std::env::var(name).ok()?.parse::<RawFd>().ok().filter(|fd| *fd > 2);
-    let (socket, board) = (number(WORKER_SOCKET_FD)?, number(WORKER_BOARD_FD)?);
+    let [socket, board, out, err] = names.map(number);
+    let (socket, board, out, err) = (socket?, board?, out?, err?);
     // SAFETY: `init` is the first line of main: no other thread reads the environment yet. The descriptors were
-    // opened for this process by the daemon that set the variables; fstat below refuses numbers that are not open.
-    let fds = unsafe {
-        std::env::remove_var(WORKER_SOCKET_FD);
-        std::env::remove_var(WORKER_BOARD_FD);
-        if libc::fcntl(socket, libc::F_SETFD, libc::FD_CLOEXEC) != 0
-            || libc::fcntl(board, libc::F_SETFD, libc::FD_CLOEXEC) != 0
-        {
+    // opened for this process by the daemon that set the variables; fcntl below refuses numbers that are not open.
+    let [socket, board, out, err] = unsafe {
+        names.iter().for_each(|name| std::env::remove_var(name));
+        if [socket, board, out, err].iter().any(|&fd| libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) != 0) {
             return None;
         }
-        (OwnedFd::from_raw_fd(socket), OwnedFd::from_raw_fd(board))
+        [socket, board, out, err].map(|fd| OwnedFd::from_raw_fd(fd))
     };
-    Some((UnixStream::from(fds.0), fds.1))
+    Some(Inherited { socket: UnixStream::from(socket), board, printed: [out, err] })
 }
 
-fn work(socket: UnixStream, board: OwnedFd) -> io::Result<()> {
-    serve(socket, Board::from_fd(board)?, true)
+/// What an engine daemon leaves to its worker.
+struct Inherited {
+    socket: UnixStream,
+    board: OwnedFd,
+    /// Where what this process prints can be read.
+    printed: [OwnedFd; 2],
+}
+
+/// `tracing` events of user code go to standard error, and so to the client: those that `RUST_LOG` lets through, else all from info on.
+/// A subscriber that is there already stays.
+fn show_events() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr);
+    let _ = events.try_init();
+}
+
+fn work(inherited: Inherited) -> io::Result<()> {
+    let Inherited { socket, board, printed } = inherited;
+    serve(socket, Board::from_fd(board)?, Some(printed))
 }
 
 /// Greets the daemon and runs what it sends.
-fn serve(mut socket: UnixStream, board: Board, is_process: bool) -> io::Result<()> {
+fn serve(mut socket: UnixStream, board: Board, printed: Option<[OwnedFd; 2]>) -> io::Result<()> {
     install_hook();
     let ready = Ready { protocol: PROTOCOL_VERSION, pid: std::process::id(), version: VERSION.into() };
     let mut wire = BytesMut::new();
@@ -94,8 +116,14 @@ fn serve(mut socket: UnixStream, board: Board, is_process: bool) -> io::Result<(
         let predecessor = Predecessor { message: welcome.predecessor, signal: welcome.signal };
         Namespace::new(welcome.engine, predecessor)
     };
-    let output = Output::new(socket.try_clone()?);
+    let is_process = printed.is_some();
+    let watched = printed.as_ref().map(|[out, err]| Ok::<_, io::Error>([out.try_clone()?, err.try_clone()?]));
+    let output = Output::new(socket.try_clone()?, printed.map(Printed::new));
     let shared = Arc::new(Shared::new(board, output, Input::new(socket, decoder), is_process));
+    super::interrupt::watch(&shared.queue.interrupted(), is_process);
+    if let Some(pipes) = watched.transpose()? {
+        print_thread::start(&shared, pipes)?;
+    }
     shared.input.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain(&shared)?;
     executor::serve(&shared, namespace)
 }
@@ -120,7 +148,7 @@ pub(crate) struct ThreadWorkers;
 
 impl ThreadLauncher for ThreadWorkers {
     fn run(&self, socket: UnixStream, board: Board) {
-        if let Err(e) = serve(socket, board, false) {
+        if let Err(e) = serve(socket, board, None) {
             tracing::debug!("a worker thread ended: {e}");
         }
     }

@@ -5,12 +5,14 @@
 //! its own; then the page names the other chunk again. Depth is one: what is urgent is not interrupted.
 
 use std::io;
-use std::sync::{PoisonError, TryLockError};
+use std::sync::TryLockError;
 
 use super::call::Call;
 use super::clock::now_ns;
 use super::input::Pumped;
 use super::output::ChunkResult;
+use super::print_thread::say_rest;
+use super::reference;
 use super::shared::Shared;
 use super::work::Work;
 
@@ -61,15 +63,45 @@ impl Call<'_> {
     }
 
     fn run_nested(&mut self, work: &Work) -> io::Result<()> {
-        let Self { shared, .. } = *self;
-        let own = self.work.chunks;
-        shared.board.suspend(own.job);
+        let shared = self.shared;
+        self.step_back()?;
         let mut result = ChunkResult::default();
         let done = Call::new(work, self.namespace, shared, &mut result).nested().run();
-        shared.board.start(own.job, self.chunk, own.attempt);
-        shared.board.resume();
+        shared.queue.end_urgent();
         done?;
-        // Somebody waits for it.
-        shared.output.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.step_in()
+    }
+
+    /// Makes way: the names are the engine's again, and what was printed so far goes out.
+    fn step_back(&mut self) -> io::Result<()> {
+        self.shared.board.suspend(self.work.chunks.job);
+        if self.lends_names {
+            reference::close(self.namespace);
+        }
+        if self.shared.is_process {
+            say_rest();
+        }
+        let mut output = self.shared.lock_output();
+        output.look_at_end(Some(self.chunk))?;
+        output.flush()
+    }
+
+    /// Goes on where it has made way, once what the urgent run has left was sent, for somebody waits for that.
+    fn step_in(&mut self) -> io::Result<()> {
+        if self.shared.is_process {
+            say_rest();
+        }
+        let mut output = self.shared.lock_output();
+        output.look_at_end(None)?;
+        output.flush()?;
+        output.go_on(self.work, self.place())?;
+        self.note_run();
+        self.shared.board.resume();
+        drop(output);
+        if self.lends_names {
+            reference::open(self.namespace);
+        }
+        self.enter();
+        Ok(())
     }
 }

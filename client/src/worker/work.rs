@@ -1,13 +1,15 @@
 //! What a worker has to do: jobs it knows, runs it was given.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use phalanx_proto::frames::{Assign, Chunks};
+use phalanx_proto::frames::{Assign, Chunks, During};
 use phalanx_proto::v1::FailureKind;
 use serde::de::DeserializeOwned;
 
+use super::condition::Condition;
 use super::entry::Entry;
 use super::fault::Fault;
 use crate::codec;
@@ -18,13 +20,44 @@ pub(crate) struct Job {
     pub(crate) entry: Result<Entry, String>,
     /// Its name.
     pub(crate) label: String,
+    /// What must be so for it to run here.
+    pub(crate) condition: Option<Condition>,
+    /// How many targets it has, when it is a direct one; else 0.
+    pub(crate) ranks: u32,
+    /// Whether its chunks are looked at one by one for what they print.
+    pub(crate) prints: Prints,
     context: Bytes,
     decoded: OnceLock<Result<Box<dyn Any + Send + Sync>, Fault>>,
 }
 
+/// Whether a job prints. Its first chunk on a worker is looked at, and all others once anything was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Prints(AtomicU8);
+
+impl Prints {
+    const QUIET: u8 = 1;
+    const PRINTS: u8 = 2;
+
+    /// Whether a chunk that has ended is worth a look; the first always is.
+    #[inline]
+    pub(crate) fn is_worth_a_look(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != Self::QUIET
+    }
+
+    /// A look has shown something, or nothing.
+    pub(crate) fn note(&self, printed: bool) {
+        if printed {
+            self.0.store(Self::PRINTS, Ordering::Relaxed);
+        } else if self.0.load(Ordering::Relaxed) != Self::PRINTS {
+            self.0.store(Self::QUIET, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Job {
-    pub(crate) fn new(entry: Result<Entry, String>, label: String, context: Bytes) -> Self {
-        Self { entry, label, context, decoded: OnceLock::new() }
+    pub(crate) fn new(entry: Result<Entry, String>, label: String, ranks: u32, context: Bytes) -> Self {
+        let (prints, decoded) = (Prints::default(), OnceLock::new());
+        Self { entry, label, condition: None, ranks, prints, context, decoded }
     }
 
     /// The context's bytes.
@@ -98,6 +131,16 @@ impl Work {
         let Assign { chunks, element_first, chunk_len, stride, lens, only, urgent, data: last } = assign;
         data.add(last);
         Self { job, chunks, element_first, chunk_len, stride, lens, only, urgent, data }
+    }
+
+    /// What is written while chunk `place` of it runs was written during this.
+    pub(crate) fn during(&self, place: u32) -> During {
+        let first = self.chunks.first + u64::from(place);
+        During {
+            chunks: Chunks { first, count: 1, ..self.chunks },
+            element_first: self.element_first + u64::from(place) * u64::from(self.chunk_len),
+            chunk_len: self.chunk_len,
+        }
     }
 
     /// How many elements of each chunk are run.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use phalanx_history::ChunkStatus;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
@@ -12,8 +13,10 @@ use phalanx_proto::v1::{
 };
 use phalanx_scheduler::{Action, ChunkFailure, Outcome};
 
+use super::history::Unreported;
 use super::nodes::goodbye;
 use super::roster::Engine;
+use super::shelf::report_bytes;
 use super::{Driver, failures};
 use crate::outbox::PeerId;
 use crate::parse::{NodeReport, Refused, own_peer};
@@ -33,11 +36,14 @@ impl Driver {
             Action::Failed { client, run, offset, engine, failure } => {
                 self.fail(client, run, offset, engine, &failure)
             }
-            Action::AttemptLost { client, run, engine, message } => {
-                self.attempt_lost(client, run, engine, &message)
+            Action::AttemptLost { client, run, engine, kind, signal, message } => {
+                let lost = LostAttempt { kind: failures::kind_of(kind), signal, message };
+                self.attempt_lost(client, run, engine, &lost);
             }
             Action::CancelOn { node, engine, job } => {
-                self.send_node(node, ToNode::Cancel(CancelOn { engine: engine.0, job: job.0 }));
+                if let Some(node) = self.nodes.get(&node) {
+                    node.send_urgently(ToNode::Cancel(CancelOn { engine: engine.0, job: job.0 }));
+                }
             }
             Action::Finished { client, job, outcome } => self.finished(client, job, outcome),
             Action::Registered { node, engines } => self.registered(node, engines),
@@ -63,9 +69,11 @@ impl Driver {
         if !is_of(&report, &run, &only) {
             return self.distrust(client, run, &report);
         }
+        self.note_report(&run, only.len(), &report.wire, retrying);
+        let Some(job) = self.jobs.get(&run.job) else { return };
         let wire = report.wire;
-        let texts: usize = wire.failures.iter().map(|f| f.message.len() + f.backtrace.len() + 128).sum();
-        let bytes = wire.data.len() + wire.lens.len() + wire.timings.len() + texts;
+        let bytes = report_bytes(&wire);
+        let kept = job.kept.then_some(job.id);
         let report = Report {
             job: job.number,
             element_first: run.element_first,
@@ -76,6 +84,10 @@ impl Driver {
             retrying,
             ..wire
         };
+        if let Some(id) = kept {
+            let report = report.clone();
+            self.keep(id, |entry| entry.report(report));
+        }
         self.send_client(client, ToClient::Report(report), bytes);
     }
 
@@ -114,6 +126,15 @@ impl Driver {
     fn chunk_failed(&mut self, client: ClientId, run: Run, engine: EngineId, failed: Failed) {
         let Failed { kind, message, signal, offset } = failed;
         let elements = elements(&run, offset);
+        self.note_unreported(&Unreported {
+            run,
+            engine,
+            status: ChunkStatus::Failed,
+            kind,
+            message: &message,
+            elements: (elements.start, len(&elements)),
+            partial: offset.is_some(),
+        });
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let failed = ChunkFailed {
@@ -128,11 +149,24 @@ impl Driver {
             signal: signal.unwrap_or_default(),
             partial: offset.is_some(),
         };
+        if job.kept {
+            let (id, failed) = (job.id, failed.clone());
+            self.keep(id, |entry| entry.chunk_failed(failed, run.chunks()));
+        }
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
 
-    fn attempt_lost(&mut self, client: ClientId, run: Run, engine: EngineId, message: &str) {
-        let message = format!("{}: {message}", self.name(engine));
+    fn attempt_lost(&mut self, client: ClientId, run: Run, engine: EngineId, lost: &LostAttempt) {
+        let message = format!("{}: {}", self.name(engine), lost.message);
+        self.note_unreported(&Unreported {
+            run,
+            engine,
+            status: ChunkStatus::Lost,
+            kind: lost.kind,
+            message: &message,
+            elements: (run.element_first, len(&run.elements())),
+            partial: false,
+        });
         let Some(job) = self.jobs.get(&run.job) else { return };
         let bytes = message.len();
         let lost = AttemptLost {
@@ -142,13 +176,24 @@ impl Driver {
             attempt: run.attempt,
             message,
             chunks: run.count,
+            signal: lost.signal.unwrap_or_default(),
+            kind: lost.kind.into(),
+            element_first: run.element_first,
+            elements: len(&run.elements()),
         };
+        if job.kept {
+            let (id, lost) = (job.id, lost.clone());
+            self.keep(id, |entry| entry.attempt_lost(lost, run.chunks()));
+        }
         self.send_client(client, ToClient::Lost(lost), bytes);
     }
 
     fn finished(&mut self, client: ClientId, key: JobKey, outcome: Outcome) {
-        let Some(job) = self.jobs.remove(&key) else { return };
+        self.say_unsaid(key);
+        let Some(mut job) = self.jobs.remove(&key) else { return };
         self.payload_bytes -= job.bytes;
+        let client_left = !job.kept && !self.clients.contains_key(&client);
+        self.note_finished(&mut job, outcome, client_left);
         for id in job.opened {
             let Some(node) = self.nodes.get(&id) else { continue };
             // The client's end of the job is more urgent than the nodes'.
@@ -157,10 +202,18 @@ impl Driver {
             self.on_node_load(id, load);
         }
         if let Some(client) = self.clients.get_mut(&client) {
-            client.forget_job(job.number, job.id, outcome);
+            client.forget_job(job.number, job.id, key, outcome);
+        }
+        if job.kept {
+            self.keep_end(job.id, key, outcome, &job.origin.hash);
         }
         if !job.refused {
-            self.send_client(client, ToClient::Finished(told(job.number, outcome)), 0);
+            let refusal = job.refusal.map(|(engine, text)| format!("; {} said: {text}", self.name(engine)));
+            let mut finished = told(job.number, outcome);
+            if !finished.impossible.is_empty() {
+                finished.impossible.push_str(&refusal.unwrap_or_default());
+            }
+            self.send_client(client, ToClient::Finished(finished), 0);
         }
     }
 
@@ -168,8 +221,11 @@ impl Driver {
         let heartbeat_ms = u32::try_from(self.heartbeat.as_millis()).unwrap_or(u32::MAX).max(1);
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let host: Arc<str> = node.peer.host.as_str().into();
+        let mut tags = std::mem::take(&mut node.tags).into_iter();
         for engine in &engines {
-            let known = Engine { node: id, epoch: 0, host: Arc::clone(&host), node_pid: node.peer.pid };
+            let tags = tags.next().unwrap_or_default();
+            let (host, node_pid) = (Arc::clone(&host), node.peer.pid);
+            let known = Engine { node: id, epoch: 0, host, node_pid, tags };
             self.joined.push(known.info(*engine));
             self.engines.insert(*engine, known);
         }
@@ -184,12 +240,18 @@ impl Driver {
         tracing::warn!(node = %id, host = %node.peer.host, "a node was silent for too long and is given up");
         let text = "nothing was heard of this node for too long, so its chunks went to others; it must register anew";
         node.outbox().end(Some(goodbye(Refused::new(Refusal::Expired, text))));
+        self.settle_controls_of(id, "its node was silent for too long");
     }
 }
 
 /// How a job ended, as its client is told.
 pub(super) fn told(job: u64, outcome: Outcome) -> JobFinished {
-    JobFinished { job, cancelled: outcome == Outcome::Cancelled, expired: outcome == Outcome::Expired }
+    let impossible = match outcome {
+        Outcome::Impossible(why) => why.to_string(),
+        Outcome::Completed | Outcome::Cancelled | Outcome::Expired => String::new(),
+    };
+    let (cancelled, expired) = (outcome == Outcome::Cancelled, outcome == Outcome::Expired);
+    JobFinished { job, cancelled, expired, impossible }
 }
 
 fn len(elements: &Range<u64>) -> u64 {
@@ -202,6 +264,13 @@ fn elements(run: &Run, offset: Option<u32>) -> Range<u64> {
         None => run.elements(),
         Some(offset) => run.element_first + u64::from(offset)..run.element_first + u64::from(offset) + 1,
     }
+}
+
+/// Why an attempt is lost.
+struct LostAttempt {
+    kind: FailureKind,
+    signal: Option<u32>,
+    message: Arc<str>,
 }
 
 /// Why a chunk has failed, as its client is told.

@@ -9,7 +9,7 @@ use phalanx_proto::v1::node_command::Kind;
 use phalanx_proto::v1::{Assign, AssignPart, NodeCommand};
 
 use super::Driver;
-use super::job::{Job, Origin};
+use super::job::Job;
 use super::roster::Node;
 use crate::outbox::Load;
 
@@ -34,12 +34,9 @@ impl Driver {
             // A node or client whose session was ended a moment ago: the scheduler has been told.
             return tracing::debug!(node = %node_id, engine = %engine_id, ?run, "nobody to assign to");
         };
-        let Some(client) = self.clients.get(&job.client) else { return };
         let mut load = Load::Same;
         if job.opened.insert(node_id) {
-            let origin =
-                Origin { program: &client.program, host_id: &client.peer.host_id, pid: client.peer.pid };
-            for (command, bytes) in job.open(run.job, origin) {
+            for (command, bytes) in job.open(run.job) {
                 load = worse(load, node.push(command, bytes));
             }
         }

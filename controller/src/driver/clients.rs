@@ -1,22 +1,27 @@
 //! What clients' events mean.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use phalanx_proto::ids::{ClientId, JobKey};
+use phalanx_proto::ids::{ClientId, JobId, JobKey};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::{ClientEvent, ClientWelcome, JobAccepted, JobRefused, Refusal};
-use phalanx_scheduler::{Chunking, Input, Plan, Reject};
+use phalanx_scheduler::{Chunking, Dependency, Impossible, Input, Plan, Reject};
 
 use super::Driver;
 use super::actions::told;
-use super::job::Job;
-use super::roster::Client;
+use super::job::{Job, Origin};
+use super::roster::{Client, Engine};
 use crate::outbox::{Load, Outbox, PeerId};
-use crate::parse::{ClientSaid, Hello, Refused, Submission, own_peer};
+use crate::parse::{After, ClientSaid, Hello, Refused, Submission, own_peer};
 
 /// The most elements of differing lengths in one chunk: their lengths travel in one message.
 const VARYING_CHUNK_ELEMENTS_MAX: u64 = 1 << 20;
+
+/// Tags that are named when a job needs another.
+const SHOWN_TAGS_MAX: usize = 20;
 
 impl Driver {
     pub(super) fn on_client_joined(&mut self, id: ClientId, hello: Hello, outbox: Outbox<ClientEvent>) {
@@ -30,7 +35,14 @@ impl Driver {
         tracing::info!(client = %id, host = %hello.peer.host, pid = hello.peer.pid, "a client has joined");
         let key = self.program_keys.enter(hello.program.hash);
         self.library.announce(id, &hello, outbox.clone());
-        let client = Client::new(hello.peer, hello.program.to_wire(), hello.program.hash, key, outbox);
+        let origin = Origin {
+            program: hello.program.to_wire(),
+            hash: hello.program.hash,
+            host: hello.peer.host.into(),
+            host_id: hello.peer.host_id.into(),
+            pid: hello.peer.pid,
+        };
+        let client = Client::new(origin, key, outbox);
         let engines = self.engines.iter().map(|(id, engine)| engine.info(*id)).collect();
         client.send(Kind::Welcome(ClientWelcome { peer: Some(own_peer()), client: id.0, engines }), 0);
         self.clients.insert(id, client);
@@ -44,13 +56,14 @@ impl Driver {
         tracing::info!(client = %id, jobs = client.jobs.len(), "a client has left");
         client.outbox().end(None);
         self.library.withdraw(id);
-        self.program_keys.leave(&client.hash);
+        self.program_keys.leave(&client.origin.hash);
+        self.leave_kept(id, &client);
         self.expect(Input::ClientLost { client: id });
         self.settle();
     }
 
     /// Ends the session of a client that broke the rules.
-    fn end_client(&mut self, id: ClientId, refused: Refused) {
+    pub(super) fn end_client(&mut self, id: ClientId, refused: Refused) {
         tracing::warn!(client = %id, reason = %refused.message, "a client's session is ended");
         if let Some(client) = self.clients.get(&id) {
             client.outbox().end(Some(goodbye(refused)));
@@ -64,6 +77,10 @@ impl Driver {
             ClientSaid::Context { job, data } => self.on_data(id, job, |job| job.push_context(data)),
             ClientSaid::Segment { job, lens, data } => self.on_segment(id, job, &lens, data),
             ClientSaid::Cancel { job } => self.on_cancel(id, job),
+            ClientSaid::Attach { job, id: wanted, result_type } => {
+                self.on_attach(id, job, wanted, &result_type)
+            }
+            ClientSaid::Control(wanted) => self.on_control(id, wanted),
         }
     }
 
@@ -79,22 +96,35 @@ impl Driver {
             client.send(Kind::Finished(told(number, outcome)), 0);
             return;
         }
-        if client.jobs.contains_key(&number) {
+        if client.jobs.contains_key(&number) || client.watching.contains_key(&number) {
             return self.end_client(id, Refused::malformed("two jobs with one number"));
         }
+        if wanted.kept && self.is_kept_already(id, number, job_id) {
+            return;
+        }
+        let Some(client) = self.clients.get(&id) else { return };
+        let origin = Arc::clone(&client.origin);
         // To the scheduler processes of its own are a program of its own: an engine goes over to it when it holds nothing
         // else, and never runs it beside another.
         let program = if wanted.own_worker { self.program_keys.fresh() } else { client.program_key };
+        let needs: Vec<String> = wanted.place.needs.iter().map(ToString::to_string).collect();
         if let Err(refused) = self.check(&wanted) {
             return self.refuse(id, number, refused);
         }
+        let after = match self.dependencies(id, &wanted) {
+            Ok(after) => after,
+            Err(refused) => return self.refuse(id, number, refused),
+        };
         self.jobs_made += 1;
         let key = JobKey(self.jobs_made);
-        let (job, spec) = Job::new(id, program, wanted, Instant::now());
+        let kept = wanted.kept.then(|| wanted.clone());
+        let (now, hash) = (Instant::now(), origin.hash);
+        let (job, spec) = Job::new(id, origin, program, wanted, after, now);
         if let Err(reject) = self.tell(Input::Submit { client: id, job: key, spec }) {
-            return self.refuse(id, number, self.refusal(&reject));
+            return self.refuse(id, number, self.refusal(&reject, &needs));
         }
         self.jobs.insert(key, job);
+        self.note_submitted(id, key);
         if let Some(client) = self.clients.get_mut(&id) {
             client.jobs.insert(number, key);
             client.ids.insert(job_id, key);
@@ -102,8 +132,33 @@ impl Driver {
             client.send_lazily(Kind::Accepted(JobAccepted { job: number }));
             self.linger(PeerId::Client(id));
         }
+        if let Some(wanted) = kept {
+            self.open_entry(id, key, &wanted, hash, now);
+        }
         self.advance(key);
         self.settle();
+    }
+
+    /// What a job waits for, by the scheduler's names.
+    fn dependencies(&self, id: ClientId, wanted: &Submission) -> Result<Vec<Dependency>, Refused> {
+        let key = |job: &JobId| {
+            let own = self.clients.get(&id).and_then(|client| client.key_of(*job));
+            // Somebody else's can be waited for when it is kept.
+            let known = own.or_else(|| self.shelf.get(*job).map(|entry| entry.key));
+            known.ok_or_else(|| {
+                let who = if *job == wanted.id { "itself".to_owned() } else { format!("job {job}") };
+                let text = format!(
+                    "the job waits for {who}, which is not a job of this session that came before it"
+                );
+                Refused::new(Refusal::UnknownJob, text)
+            })
+        };
+        let dependency = |after: &After| {
+            let After { any, success, failure, follow, .. } = *after;
+            let jobs = after.jobs.iter().map(key).collect::<Result<_, _>>()?;
+            Ok(Dependency { jobs, all: !any, success, failure, follow })
+        };
+        wanted.after.iter().map(dependency).collect()
     }
 
     /// What can be said of a job before the scheduler sees it.
@@ -145,8 +200,20 @@ impl Driver {
         Refused::new(Refusal::Limit, text)
     }
 
-    fn refusal(&self, reject: &Reject) -> Refused {
+    fn refusal(&self, reject: &Reject, needs: &[String]) -> Refused {
         match reject {
+            Reject::Impossible(Impossible::Needs) => {
+                let there: BTreeSet<String> = self.engines.values().flat_map(Engine::shown_tags).collect();
+                let there: Vec<String> = there.into_iter().take(SHOWN_TAGS_MAX).collect();
+                let text = format!(
+                    "no engine has what the job needs ({}); those that are there have: {}. Start one that has (engine --tag …), or let the view wait for it with patient()",
+                    needs.join(", "),
+                    if there.is_empty() { "no tags".to_owned() } else { there.join(", ") },
+                );
+                Refused::new(Refusal::Impossible, text)
+            }
+            Reject::Impossible(why) => Refused::new(Refusal::Impossible, why.to_string()),
+            Reject::UnknownDependency(_) => Refused::new(Refusal::UnknownJob, reject.to_string()),
             Reject::UnknownEngine(engine) => Refused::new(
                 Refusal::UnknownEngine,
                 format!(
@@ -189,10 +256,12 @@ impl Driver {
         self.payload_bytes += held - job.bytes;
         job.bytes = held;
         let (client, number, ready) = (job.client, job.number, job.ready());
+        let whole = (job.kept && ready == job.elements).then_some(job.id);
         if self.payload_bytes > self.limits.payload_bytes_max {
             let refused = self.too_much_payload(held.into());
             if let Some(job) = self.jobs.get_mut(&key) {
                 job.refused = true;
+                job.account.refuse(&refused.message);
             }
             self.refuse(client, number, refused);
             return self.expect(Input::Cancel { client, job: key });
@@ -201,11 +270,17 @@ impl Driver {
             job.supplied = ready;
             self.expect(Input::Supplied { job: key, elements: ready });
         }
+        if let Some(id) = whole {
+            self.on_whole(id);
+        }
     }
 
     fn on_cancel(&mut self, id: ClientId, number: u64) {
-        let Some(key) = self.job_key(id, number) else { return };
-        self.expect(Input::Cancel { client: id, job: key });
+        if let Some(key) = self.job_key(id, number) {
+            self.expect(Input::Cancel { client: id, job: key });
+        } else if !self.on_cancel_kept(id, number) {
+            return;
+        }
         self.settle();
     }
 
@@ -216,7 +291,13 @@ impl Driver {
     /// Sends to a client and acts on what that leads to. A client that is gone gets nothing.
     pub(super) fn send_client(&mut self, id: ClientId, kind: Kind, data_bytes: usize) {
         let Some(client) = self.clients.get(&id) else { return };
-        match client.send(kind, data_bytes) {
+        let load = client.send(kind, data_bytes);
+        self.on_client_load(id, load);
+    }
+
+    /// Acts on what sending to a client has led to.
+    pub(super) fn on_client_load(&mut self, id: ClientId, load: Load) {
+        match load {
             Load::Same => {}
             Load::Pressed => self.expect(Input::ClientPressure { client: id, on: true }),
             Load::Overfull => {
@@ -225,6 +306,7 @@ impl Driver {
                     self.limits.results_bytes_max
                 );
                 tracing::warn!(client = %id, reason = %text, "a client's session is ended");
+                let Some(client) = self.clients.get(&id) else { return };
                 client.outbox().cut(goodbye(Refused::new(Refusal::Limit, text)));
                 self.on_client_left(id);
             }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Driver;
 use super::roster::Node;
 use crate::outbox::{Load, Outbox};
-use crate::parse::{NodeReport, NodeSaid, Refused, Registration};
+use crate::parse::{Handback, NodeReport, NodeSaid, Refused, Registration};
 
 impl Driver {
     pub(super) fn on_node_joined(&mut self, id: NodeId, wanted: Registration, outbox: Outbox<NodeCommand>) {
@@ -27,8 +27,12 @@ impl Driver {
             );
             return outbox.end(Some(goodbye(Refused::new(Refusal::Limit, text))));
         }
-        self.nodes.insert(id, Node::new(wanted.peer, outbox, Instant::now()));
-        let joined = Input::NodeJoined { node: id, engines: wanted.engines, wanted: wanted.wanted };
+        self.nodes.insert(id, Node::new(wanted.peer.clone(), outbox, Instant::now()));
+        let Registration { engines, wanted, tags, .. } = wanted;
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.tags.clone_from(&tags);
+        }
+        let joined = Input::NodeJoined { node: id, engines, wanted, tags };
         if let Err(reject) = self.tell(joined) {
             let refused = match reject {
                 Reject::Limit { .. } => {
@@ -47,6 +51,7 @@ impl Driver {
         let Some(node) = self.nodes.remove(&id) else { return };
         tracing::info!(node = %id, host = %node.peer.host, %reason, "a node has left");
         node.outbox().end(None);
+        self.settle_controls_of(id, &reason);
         self.expect(Input::NodeLost { node: id, reason });
         self.settle();
     }
@@ -77,10 +82,12 @@ impl Driver {
         match said {
             NodeSaid::Report(report) => self.on_report(id, report),
             NodeSaid::Part(part) => self.on_part(id, part),
-            NodeSaid::Returned { engine, job, first, count, attempt } => {
-                self.on_claim(id, Input::Returned { node: id, engine, job, first, count, attempt });
-            }
+            NodeSaid::Output(output) => self.on_output(id, output),
+            NodeSaid::Returned(handback) => self.on_returned(id, *handback),
             NodeSaid::WorkerLost { engine, loss, running } => self.on_worker_lost(id, engine, loss, running),
+            NodeSaid::Controlled { ticket, engine, error } => {
+                self.on_controlled(id, ticket, engine, error);
+            }
             NodeSaid::Draining => {
                 if let Some(node) = self.nodes.get_mut(&id) {
                     node.draining = true;
@@ -104,6 +111,18 @@ impl Driver {
         self.reporting = Some(report);
         self.on_claim(id, input);
         self.reporting = None;
+    }
+
+    fn on_returned(&mut self, id: NodeId, handback: Handback) {
+        let Handback { engine, job, first, count, attempt, refused } = handback;
+        if let Some(text) = &refused {
+            tracing::debug!(%engine, %job, "a job's condition is not met: {text}");
+            if let Some(job) = self.jobs.get_mut(&job).filter(|_| !text.is_empty()) {
+                job.refusal = Some((engine, text.clone()));
+            }
+        }
+        let refused = refused.is_some();
+        self.on_claim(id, Input::Returned { node: id, engine, job, first, count, attempt, refused });
     }
 
     fn on_worker_lost(&mut self, id: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk>) {
@@ -136,8 +155,12 @@ impl Driver {
             return;
         }
         let Some(job) = self.jobs.get(&JobKey(part.job)) else { return };
-        let (client, bytes) = (job.client, part.data.len());
-        self.send_client(client, ToClient::Part(ReportPart { job: job.number, ..part }), bytes);
+        let (client, number, bytes) = (job.client, job.number, part.data.len());
+        if job.kept {
+            let (id, part) = (job.id, part.clone());
+            self.keep(id, |entry| entry.part(part));
+        }
+        self.send_client(client, ToClient::Part(ReportPart { job: number, ..part }), bytes);
         self.settle();
     }
 

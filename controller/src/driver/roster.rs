@@ -8,47 +8,42 @@ use phalanx_programs::Hash;
 use phalanx_proto::ids::{EngineId, JobId, JobKey, NodeId, ProgramKey};
 use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
-use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Program};
+use phalanx_proto::v1::{ClientEvent, EngineInfo, NodeCommand, Tag};
 use phalanx_scheduler::Outcome;
+use phalanx_scheduler::place::Tags;
 
+use super::job::Origin;
 use crate::outbox::{Load, Outbox};
 use crate::parse::PeerInfo;
 
 /// Ended jobs that a client's session remembers, so that submitting one again is answered.
-const ENDED_MAX: usize = 1_024;
+const ENDED_MAX: usize = 16_384;
 
 /// A client's session.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) peer: PeerInfo,
-    pub(super) program: Program,
-    pub(super) hash: Hash,
+    pub(super) origin: Arc<Origin>,
     pub(super) program_key: ProgramKey,
     outbox: Outbox<ClientEvent>,
     /// Its jobs by its own numbers.
     pub(super) jobs: HashMap<u64, JobKey>,
     pub(super) ids: HashMap<JobId, JobKey>,
+    /// Kept jobs that it follows, by its own numbers.
+    pub(super) watching: HashMap<u64, JobId>,
     /// Jobs that have ended, and how; the oldest are forgotten first.
-    ended: HashMap<JobId, Outcome>,
+    ended: HashMap<JobId, (JobKey, Outcome)>,
     ended_order: VecDeque<JobId>,
 }
 
 impl Client {
-    pub(super) fn new(
-        peer: PeerInfo,
-        program: Program,
-        hash: Hash,
-        program_key: ProgramKey,
-        outbox: Outbox<ClientEvent>,
-    ) -> Self {
+    pub(super) fn new(origin: Origin, program_key: ProgramKey, outbox: Outbox<ClientEvent>) -> Self {
         Self {
-            peer,
-            program,
-            hash,
+            origin: Arc::new(origin),
             program_key,
             outbox,
             jobs: HashMap::new(),
             ids: HashMap::new(),
+            watching: HashMap::new(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
         }
@@ -56,6 +51,10 @@ impl Client {
 
     pub(super) fn send(&self, kind: ToClient, data_bytes: usize) -> Load {
         self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
+    }
+
+    pub(super) fn send_urgently(&self, kind: ToClient) {
+        self.outbox.push_urgently(ClientEvent { kind: Some(kind) });
     }
 
     pub(super) fn send_lazily(&self, kind: ToClient) -> Load {
@@ -66,7 +65,7 @@ impl Client {
         &self.outbox
     }
 
-    pub(super) fn forget_job(&mut self, number: u64, id: JobId, outcome: Outcome) {
+    pub(super) fn forget_job(&mut self, number: u64, id: JobId, key: JobKey, outcome: Outcome) {
         self.jobs.remove(&number);
         self.ids.remove(&id);
         if self.ended_order.len() == ENDED_MAX
@@ -74,13 +73,18 @@ impl Client {
         {
             self.ended.remove(&oldest);
         }
-        self.ended.insert(id, outcome);
+        self.ended.insert(id, (key, outcome));
         self.ended_order.push_back(id);
     }
 
     /// How a job has ended, if it has.
     pub(super) fn ended(&self, id: JobId) -> Option<Outcome> {
-        self.ended.get(&id).copied()
+        self.ended.get(&id).map(|(_, outcome)| *outcome)
+    }
+
+    /// A job's key, whether or not it has ended.
+    pub(super) fn key_of(&self, id: JobId) -> Option<JobKey> {
+        self.ids.get(&id).or_else(|| self.ended.get(&id).map(|(key, _)| key)).copied()
     }
 }
 
@@ -90,17 +94,23 @@ pub(super) struct Node {
     pub(super) peer: PeerInfo,
     outbox: Outbox<NodeCommand>,
     pub(super) engines: Vec<EngineId>,
+    /// What each of them has.
+    pub(super) tags: Vec<Tags>,
     pub(super) last_beat: Instant,
     pub(super) draining: bool,
 }
 
 impl Node {
     pub(super) fn new(peer: PeerInfo, outbox: Outbox<NodeCommand>, now: Instant) -> Self {
-        Self { peer, outbox, engines: Vec::new(), last_beat: now, draining: false }
+        Self { peer, outbox, engines: Vec::new(), tags: Vec::new(), last_beat: now, draining: false }
     }
 
     pub(super) fn send(&self, kind: ToNode) -> Load {
         self.push(NodeCommand { kind: Some(kind) }, 0)
+    }
+
+    pub(super) fn send_urgently(&self, kind: ToNode) {
+        self.outbox.push_urgently(NodeCommand { kind: Some(kind) });
     }
 
     pub(super) fn send_lazily(&self, kind: ToNode) -> Load {
@@ -124,11 +134,27 @@ pub(super) struct Engine {
     pub(super) epoch: u32,
     pub(super) host: Arc<str>,
     pub(super) node_pid: u32,
+    pub(super) tags: Tags,
 }
 
 impl Engine {
+    /// Its tags, as people write them.
+    pub(super) fn shown_tags(&self) -> impl Iterator<Item = String> + '_ {
+        self.tags
+            .iter()
+            .map(|(name, value)| if value.is_empty() { name.to_string() } else { format!("{name}={value}") })
+    }
+
     pub(super) fn info(&self, id: EngineId) -> EngineInfo {
-        EngineInfo { id: id.0, host: self.host.to_string(), node: self.node.0, node_pid: self.node_pid }
+        let tag =
+            |(name, value): (&Arc<str>, &Arc<str>)| Tag { name: name.to_string(), value: value.to_string() };
+        EngineInfo {
+            id: id.0,
+            host: self.host.to_string(),
+            node: self.node.0,
+            node_pid: self.node_pid,
+            tags: self.tags.iter().map(tag).collect(),
+        }
     }
 }
 

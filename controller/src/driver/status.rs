@@ -37,6 +37,7 @@ impl Driver {
                         elements_done: seen.elements_done,
                         elements_failed: seen.elements_failed,
                         chunks_assigned: seen.chunks_assigned,
+                        chunks_waiting: seen.chunks_waiting,
                         direct: job.direct,
                         age_ms: millis(job.since),
                     }
@@ -53,6 +54,7 @@ impl Driver {
         EngineStatus {
             info: Some(engine.info(id)),
             assigned_chunks: seen.assigned_chunks,
+            waiting_chunks: seen.waiting_chunks,
             completed_chunks: seen.completed_chunks,
             last_beat_ms: node.map_or(u64::MAX, |node| millis(node.last_beat)),
             draining: node.is_some_and(|node| node.draining),

@@ -1,9 +1,12 @@
 //! The driver without a network: events in, messages out, in an order of the test's choosing.
 
+mod kept;
+
 use bytes::Bytes;
 use phalanx_programs::Store;
 use phalanx_proto::ids::JobId;
-use phalanx_proto::v1::{Assign, Report};
+use phalanx_proto::v1::{Assign, Output, Report};
+use phalanx_scheduler::Place;
 use phalanx_scheduler::{Chunking, Plan};
 use tempfile::TempDir;
 use tokio_stream::{Stream, StreamExt};
@@ -13,15 +16,15 @@ use crate::inbox::{Inbox, inbox};
 use crate::outbox::{Marks, OutboxStream, outbox};
 use crate::parse::{ClientSaid, Hello, NodeSaid, PeerInfo, ProgramInfo, Registration, Submission};
 
-const CLIENT: ClientId = ClientId(1);
-const NODE: NodeId = NodeId(2);
+pub(super) const CLIENT: ClientId = ClientId(1);
+pub(super) const NODE: NodeId = NodeId(2);
 const MARKS: Marks = Marks { high: 10_000, low: 2_000, max: 100_000 };
 
 /// A driver with a client and a node of one engine.
-struct Bench {
-    driver: Driver,
-    client: OutboxStream<ClientEvent>,
-    node: OutboxStream<NodeCommand>,
+pub(super) struct Bench {
+    pub(super) driver: Driver,
+    pub(super) client: OutboxStream<ClientEvent>,
+    pub(super) node: OutboxStream<NodeCommand>,
     _inbox: Inbox,
     _directory: TempDir,
 }
@@ -33,6 +36,9 @@ fn peer() -> PeerInfo {
 /// A balanced job whose elements have eight bytes and are a chunk each.
 fn submission(elements: u64) -> Submission {
     Submission {
+        after: Vec::new(),
+        place: Place::default(),
+        condition: None,
         job: 7,
         id: JobId(7),
         entry: 0,
@@ -46,34 +52,36 @@ fn submission(elements: u64) -> Submission {
         queue_limit: None,
         context_bytes: 0,
         own_worker: false,
+        kept: false,
+        result_type: "u64".into(),
         plan: Plan::Balanced { chunking: Chunking::Fixed(1), remaining: vec![] },
     }
 }
 
 impl Bench {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let library = Arc::new(Library::new(Store::open(directory.path(), 1 << 20).unwrap()));
         let (inbox, events) = inbox();
         let relief = Arc::new(Relief::default());
         let config = Config { window_chunks_max: 2, ..Config::default() };
-        let mut driver = Driver::new(config, 1, limits, events, Arc::clone(&relief), library);
+        let mut driver = Driver::new(config, 1, limits, events, Arc::clone(&relief), library, None);
         let (to_client, client) = outbox(PeerId::Client(CLIENT), MARKS, Arc::clone(&relief));
         let (to_node, node) = outbox(PeerId::Node(NODE), MARKS, relief);
         let program = ProgramInfo { hash: [1; 32], size: 1, path: String::new(), target: String::new() };
         let hello = Box::new(Hello { peer: peer(), program });
         driver.on_event(Event::ClientJoined { client: CLIENT, hello, outbox: to_client });
-        let registration = Box::new(Registration { peer: peer(), engines: 1, wanted: vec![] });
+        let registration = Box::new(Registration { peer: peer(), engines: 1, wanted: vec![], tags: vec![] });
         driver.on_event(Event::NodeJoined { node: NODE, registration, outbox: to_node });
         Self { driver, client, node, _inbox: inbox, _directory: directory }
     }
 
-    fn client_says(&mut self, said: ClientSaid) {
+    pub(super) fn client_says(&mut self, said: ClientSaid) {
         self.driver.on_event(Event::FromClient { client: CLIENT, said });
     }
 
     /// Submits a job with all its elements.
-    fn submit(&mut self, elements: u64) {
+    pub(super) fn submit(&mut self, elements: u64) {
         let wanted = submission(elements);
         self.client_says(ClientSaid::Submit(Box::new(wanted)));
         let data = Bytes::from(vec![0; 8 * elements as usize]);
@@ -110,7 +118,7 @@ impl Bench {
 }
 
 /// All that waits in an outbox.
-fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
+pub(super) fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
     let mut found = Vec::new();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     while let std::task::Poll::Ready(Some(message)) = std::pin::Pin::new(&mut *stream).poll_next(&mut context)
@@ -151,6 +159,65 @@ fn a_client_that_hoards_results_is_cut_off_and_its_work_ends() {
     assert_eq!((said.len(), goodbye.code()), (1, Refusal::Limit));
     assert!(bench.driver.clients.is_empty() && bench.driver.jobs.is_empty());
     assert_eq!(bench.driver.payload_bytes, 0);
+}
+
+/// What was passed on of a job's output: to which job, bytes dropped, bytes.
+fn output_of(bench: &mut Bench) -> Vec<(u64, u64, usize)> {
+    let output = |event: ClientEvent| match event.kind {
+        Some(ToClient::Output(output)) => Some((output.job, output.dropped, output.data.len())),
+        _ => None,
+    };
+    waiting(&mut bench.client).into_iter().filter_map(output).collect()
+}
+
+fn say(bench: &mut Bench, output: Output) {
+    bench.driver.on_event(Event::FromNode { node: NODE, said: NodeSaid::Output(output) });
+}
+
+#[test]
+fn output_is_passed_on_and_that_of_other_jobs_elements_and_engines_is_not() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(10);
+    let assign = bench.assigned().remove(0);
+    let data = Bytes::from_static(b"words");
+    let output = Output { job: assign.job, chunk_count: 2, chunk_len: 1, data, ..Output::default() };
+    let output = Output { engine: assign.engine, element_first: 8, ..output };
+    say(&mut bench, output.clone());
+    assert_eq!(output_of(&mut bench), [(7, 0, 5)], "the client's own number");
+    say(&mut bench, Output { element_first: 9, ..output.clone() });
+    say(&mut bench, Output { chunk_len: u32::MAX, chunk_count: u32::MAX, ..output.clone() });
+    say(&mut bench, Output { element_first: u64::MAX, ..output.clone() });
+    say(&mut bench, Output { job: assign.job + 1, ..output.clone() });
+    say(&mut bench, Output { engine: assign.engine + 1, ..output });
+    assert_eq!(output_of(&mut bench), []);
+    assert_eq!(bench.driver.nodes.len(), 1);
+}
+
+#[test]
+fn output_costs_a_client_that_does_not_read_its_words_and_not_its_session() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit(1);
+    let assign = bench.assigned().remove(0);
+    let data = Bytes::from(vec![b'x'; 1000]);
+    let output =
+        Output { job: assign.job, engine: assign.engine, chunk_count: 1, chunk_len: 1, ..Output::default() };
+    let output = Output { data, ..output };
+    for _ in 0..1000 {
+        say(&mut bench, output.clone());
+    }
+    let passed = output_of(&mut bench);
+    assert!((5..20).contains(&passed.len()), "{}", passed.len());
+    // It reads again, and hears what it missed.
+    say(&mut bench, Output { is_stderr: true, dropped: 3, ..output.clone() });
+    let missed = 1000 * (1000 - passed.len() as u64);
+    assert_eq!(output_of(&mut bench), [(7, missed, 0), (7, 3, 1000)]);
+    // Or when the job ends.
+    for _ in 0..20 {
+        say(&mut bench, output.clone());
+    }
+    bench.report(&assign, 8);
+    let last = output_of(&mut bench);
+    assert!(last.last().is_some_and(|(_, dropped, len)| *dropped > 0 && *len == 0), "{last:?}");
 }
 
 #[test]

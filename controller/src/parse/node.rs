@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use phalanx_proto::ids::{EngineId, JobKey};
-use phalanx_proto::limits::{NODE_ENGINES_MAX, RUN_CHUNKS_MAX, TEXT_BYTES_MAX, clip};
+use phalanx_proto::limits::{
+    NODE_ENGINES_MAX, OUTPUT_BYTES_MAX, RUN_CHUNKS_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX,
+    TEXT_BYTES_MAX, clip, is_tag_name,
+};
 use phalanx_proto::v1::node_message::Kind;
-use phalanx_proto::v1::{NodeMessage, ReportPart, Returned, WorkerLossKind, WorkerLost};
+use phalanx_proto::v1::{
+    EngineTags, NodeMessage, Output, ReportPart, Returned, Tag, WorkerLossKind, WorkerLost,
+};
+use phalanx_scheduler::place::Tags;
 use phalanx_scheduler::{Loss, LossKind, RunningChunk};
 
 use super::{NodeReport, PeerInfo, Refused, demand};
@@ -16,6 +22,8 @@ pub(crate) struct Registration {
     pub(crate) peer: PeerInfo,
     pub(crate) engines: u32,
     pub(crate) wanted: Vec<EngineId>,
+    /// What each engine has.
+    pub(crate) tags: Vec<Tags>,
 }
 
 /// A message of a node after its greeting.
@@ -23,9 +31,23 @@ pub(crate) struct Registration {
 pub(crate) enum NodeSaid {
     Report(Box<NodeReport>),
     Part(ReportPart),
-    Returned { engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
+    Output(Output),
+    Returned(Box<Handback>),
     WorkerLost { engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     Draining,
+    Controlled { ticket: u64, engine: EngineId, error: Option<String> },
+}
+
+/// Chunks that a node hands back unstarted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handback {
+    pub(crate) engine: EngineId,
+    pub(crate) job: JobKey,
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    pub(crate) attempt: u32,
+    /// The job's condition is not met on the engine, and what it said.
+    pub(crate) refused: Option<String>,
 }
 
 pub(crate) fn parse_registration(message: NodeMessage) -> Result<Registration, Refused> {
@@ -38,17 +60,34 @@ pub(crate) fn parse_registration(message: NodeMessage) -> Result<Registration, R
         register.wanted.len() <= register.engines as usize,
         "a node that wants more ids than it has engines",
     )?;
+    demand(register.tags.len() <= register.engines as usize, "tags of more engines than a node has")?;
+    let tags = register.tags.into_iter().map(parse_tags).collect::<Result<_, _>>()?;
     let wanted = register.wanted.into_iter().map(EngineId).collect();
-    Ok(Registration { peer, engines: register.engines, wanted })
+    Ok(Registration { peer, engines: register.engines, wanted, tags })
+}
+
+fn parse_tags(tags: EngineTags) -> Result<Tags, Refused> {
+    demand(tags.tags.len() <= TAGS_MAX, "an engine with too many tags")?;
+    let parse = |tag: Tag| {
+        let short = tag.name.len() <= TAG_NAME_BYTES_MAX && tag.value.len() <= TAG_VALUE_BYTES_MAX;
+        demand(short && is_tag_name(&tag.name), "a tag that is too long, or has no proper name")?;
+        Ok((tag.name.into(), tag.value.into()))
+    };
+    tags.tags.into_iter().map(parse).collect()
 }
 
 pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
     match message.kind {
         Some(Kind::Report(report)) => Ok(NodeSaid::Report(Box::new(NodeReport::parse(report)?))),
         Some(Kind::Part(part)) => parse_part(part),
+        Some(Kind::Output(output)) => parse_output(output),
         Some(Kind::Returned(returned)) => parse_returned(&returned),
         Some(Kind::WorkerLost(lost)) => Ok(parse_worker_lost(lost)),
         Some(Kind::Draining(_)) => Ok(NodeSaid::Draining),
+        Some(Kind::Controlled(done)) => {
+            let error = (!done.error.is_empty()).then(|| clip(&done.error, TEXT_BYTES_MAX));
+            Ok(NodeSaid::Controlled { ticket: done.ticket, engine: EngineId(done.engine), error })
+        }
         Some(Kind::Register(_)) => Err(Refused::malformed("a second registration")),
         None => Err(Refused::malformed("an empty message of a node")),
     }
@@ -59,15 +98,22 @@ fn parse_part(part: ReportPart) -> Result<NodeSaid, Refused> {
     Ok(NodeSaid::Part(part))
 }
 
+fn parse_output(output: Output) -> Result<NodeSaid, Refused> {
+    demand_chunks(output.first_chunk, output.chunk_count)?;
+    demand(output.data.len() <= OUTPUT_BYTES_MAX, "more output in one message than fits")?;
+    Ok(NodeSaid::Output(output))
+}
+
 fn parse_returned(returned: &Returned) -> Result<NodeSaid, Refused> {
     demand_chunks(returned.first_chunk, returned.chunk_count)?;
-    Ok(NodeSaid::Returned {
+    Ok(NodeSaid::Returned(Box::new(Handback {
         engine: EngineId(returned.engine),
         job: JobKey(returned.job),
         first: returned.first_chunk,
         count: returned.chunk_count,
         attempt: returned.attempt,
-    })
+        refused: returned.refused.then(|| clip(&returned.message, TEXT_BYTES_MAX)),
+    })))
 }
 
 pub(super) fn demand_chunks(first: u64, count: u32) -> Result<(), Refused> {

@@ -1,7 +1,9 @@
 use bytes::Bytes;
+use phalanx_proto::limits::OUTPUT_BYTES_MAX;
 use phalanx_proto::v1::{
-    BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Peer, Program,
-    Refusal, Register, Report, Segment, Span, Submit, client_message, node_message, submit,
+    Attach, BalancedPlan, ClientHello, ClientMessage, DirectPlan, ElementFailure, NodeMessage, Output, Peer,
+    Program, PurgeRequest, Refusal, Register, Report, Segment, Span, Submit, client_message, node_message,
+    submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use phalanx_scheduler::Plan;
@@ -21,7 +23,7 @@ fn hello(protocol: u32, hash: usize, size: u64) -> Result<Hello, Refused> {
 }
 
 fn submit() -> Submit {
-    let plan = Some(submit::Plan::Balanced(BalancedPlan { chunksize: 1, remaining: vec![] }));
+    let plan = Some(submit::Plan::Balanced(BalancedPlan { chunksize: 1, ..BalancedPlan::default() }));
     Submit { job: 1, id: vec![0; 16].into(), elements: 10, stride: 8, plan, ..Submit::default() }
 }
 
@@ -78,11 +80,31 @@ fn jobs_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn who_attaches_or_purges_names_jobs() {
+    let attach = |id: &'static [u8], result_type: String| {
+        let attach = Attach { job: 1, id: Bytes::from_static(id), result_type };
+        parse_client(ClientMessage { kind: Some(client_message::Kind::Attach(attach)) })
+    };
+    let Ok(ClientSaid::Attach { result_type, .. }) = attach(&[1; 16], "x".repeat(1 << 20)) else {
+        panic!("a good one")
+    };
+    assert!(result_type.len() < 5_000, "{}", result_type.len());
+    assert_eq!(attach(&[1; 15], String::new()).unwrap_err().code, Refusal::Malformed);
+    let ids = |n| vec![Bytes::from_static(&[1; 16]); n];
+    assert!(
+        matches!(parse_purge(PurgeRequest { ids: ids(2), all: false }), Ok(PurgeWanted::These(ids)) if ids.len() == 2)
+    );
+    assert_eq!(parse_purge(PurgeRequest { ids: vec![], all: true }), Ok(PurgeWanted::All));
+    assert!(parse_purge(PurgeRequest { ids: ids(1), all: true }).is_err());
+    assert!(parse_purge(PurgeRequest { ids: vec![Bytes::new()], all: false }).is_err());
+}
+
+#[test]
 fn spans_are_ascending_and_within_the_job() {
     let with = |spans: &[(u64, u64)]| {
         let remaining = spans.iter().map(|(first, count)| Span { first: *first, count: *count }).collect();
         submitted(Submit {
-            plan: Some(submit::Plan::Balanced(BalancedPlan { chunksize: 0, remaining })),
+            plan: Some(submit::Plan::Balanced(BalancedPlan { remaining, ..BalancedPlan::default() })),
             ..submit()
         })
     };
@@ -186,4 +208,40 @@ proptest! {
             ..Report::default()
         });
     }
+}
+
+#[test]
+fn a_wish_is_for_something_that_there_is() {
+    use phalanx_proto::v1::{Control as Wire, Restart, Shutdown, Signal, control};
+    let wished = |wish| {
+        let control = Wire { number: 3, engines: vec![2, 1, 2], wish };
+        parse_client(ClientMessage { kind: Some(client_message::Kind::Control(control)) })
+    };
+    let ClientSaid::Control(wanted) = wished(Some(control::Wish::Restart(Restart {}))).unwrap() else {
+        panic!("it is a wish")
+    };
+    let engines = wanted.engines.iter().map(|engine| engine.0).collect::<Vec<_>>();
+    assert_eq!((wanted.number, engines, wanted.wish), (3, vec![1, 2], Wish::Restart));
+    assert!(wished(Some(control::Wish::Shutdown(Shutdown { all: true, controller: true }))).is_ok());
+    for (signal, good) in [(0, false), (1, true), (64, true), (65, false)] {
+        assert_eq!(wished(Some(control::Wish::Signal(Signal { signal }))).is_ok(), good);
+    }
+    assert_eq!(wished(None).unwrap_err().code, Refusal::Malformed);
+}
+
+#[test]
+fn output_names_its_chunks_and_is_bounded() {
+    let said = |output: Output| {
+        parse_node(NodeMessage { kind: Some(node_message::Kind::Output(output)) })
+            .map_err(|refused| refused.code)
+    };
+    let good = Output { chunk_count: 1, data: vec![0; OUTPUT_BYTES_MAX].into(), ..Output::default() };
+    assert!(said(good.clone()).is_ok());
+    let bad = [
+        Output { chunk_count: 0, ..good.clone() },
+        Output { chunk_count: u32::MAX, ..good.clone() },
+        Output { first_chunk: u64::MAX, ..good.clone() },
+        Output { data: vec![0; OUTPUT_BYTES_MAX + 1].into(), ..good },
+    ];
+    bad.into_iter().for_each(|output| assert_eq!(said(output).err(), Some(Refusal::Malformed)));
 }

@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use phalanx_profile::Role;
 use phalanx_proto::ids::ClientId;
+use phalanx_proto::limits::{TEXT_BYTES_MAX, clip};
 use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ProgramPiece, ProgramStored, StatusReply, StatusRequest,
+    ClientEvent, ClientMessage, ExplainReply, ExplainRequest, HistoryReply, HistoryRequest, JobsReply,
+    JobsRequest, ProgramPiece, ProgramStored, PurgeReply, PurgeRequest, StatusReply, StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::session::{self, End};
-use super::{Shared, admit};
+use super::{Shared, admit, history};
 use crate::inbox::Event;
 use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
-use crate::parse::{ProgramInfo, parse_client, parse_hello};
+use crate::parse::{ProgramInfo, parse_client, parse_hello, parse_purge};
 use crate::programs::{Upload, UploadError};
 use crate::server::Sessions;
 
@@ -57,10 +59,40 @@ impl Cluster for ClusterService {
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         admit(request.extensions(), Role::Client)?;
-        let (reply, answer) = oneshot::channel();
-        self.0.inbox.send(Event::Status { reply }).await.map_err(|e| Status::unavailable(e.to_string()))?;
-        let answer = answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))?;
+        Ok(Response::new(self.ask(|reply| Event::Status { reply }).await?))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let job = clip(&request.into_inner().job, TEXT_BYTES_MAX);
+        let answer = self.ask(|reply| Event::Explain { job, reply }).await?;
+        answer.map(Response::new).map_err(Status::not_found)
+    }
+
+    async fn jobs(&self, request: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        Ok(Response::new(self.ask(|reply| Event::Jobs { reply }).await?))
+    }
+
+    async fn purge(&self, request: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let wanted = parse_purge(request.into_inner()).map_err(|r| Status::invalid_argument(r.message))?;
+        let answer = self.ask(|reply| Event::Purge { wanted: Box::new(wanted), reply }).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        history::answer(&self.0, request.into_inner()).await.map(Response::new)
+    }
+}
+
+impl ClusterService {
+    /// Asks the driver.
+    async fn ask<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Result<T, Status> {
+        let (reply, answer) = oneshot::channel();
+        self.0.inbox.send(event(reply)).await.map_err(|e| Status::unavailable(e.to_string()))?;
+        answer.await.map_err(|_| Status::unavailable("the controller is shutting down"))
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what is unwrapped here is what is tested")]
 
 mod faults;
+mod history;
 mod jobs;
 mod node;
 mod peer;

@@ -63,7 +63,7 @@ pub(crate) fn submission(number: u64, elements: u64, plan: submit::Plan) -> Subm
 }
 
 pub(crate) fn balanced(chunksize: u64) -> submit::Plan {
-    submit::Plan::Balanced(BalancedPlan { chunksize, remaining: vec![] })
+    submit::Plan::Balanced(BalancedPlan { chunksize, ..BalancedPlan::default() })
 }
 
 pub(crate) fn direct(targets: &[u32]) -> submit::Plan {

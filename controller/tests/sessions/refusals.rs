@@ -11,7 +11,10 @@ use phalanx_proto::v1::client_message::Kind as Say;
 use phalanx_proto::v1::cluster_client::ClusterClient;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
-use phalanx_proto::v1::{ClientMessage, Draining, JobRefused, NodeMessage, Refusal, StatusRequest, Submit};
+use phalanx_proto::v1::{
+    ClientMessage, Draining, JobRefused, JobsRequest, NodeMessage, PurgeRequest, Refusal, StatusRequest,
+    Submit,
+};
 use phalanx_proto::version::PROTOCOL_VERSION;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -144,6 +147,15 @@ async fn a_certificate_opens_its_own_service_only() {
     assert!(refused.message().contains("engine.json"), "{}", refused.message());
     let refused = ClusterClient::new(engine.clone()).status(StatusRequest {}).await.unwrap_err();
     assert!(refused.message().contains("client.json"), "{}", refused.message());
+    let refused = ClusterClient::new(engine.clone()).jobs(JobsRequest {}).await.unwrap_err();
+    assert!(refused.message().contains("client.json"), "{}", refused.message());
+    let refused = ClusterClient::new(engine.clone()).purge(PurgeRequest::default()).await.unwrap_err();
+    assert!(refused.message().contains("client.json"), "{}", refused.message());
+    // Nobody attaches to a job without a session, and a session is for clients.
+    let (_keep, said) = tokio::sync::mpsc::channel::<ClientMessage>(1);
+    let said = tokio_stream::wrappers::ReceiverStream::new(said);
+    let refused = ClusterClient::new(engine.clone()).session(said).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
     // Over TCP everything works that works over the socket.
     ClusterClient::new(client.clone()).status(StatusRequest {}).await.unwrap();
     let mut node = Node::connect(engine).await;

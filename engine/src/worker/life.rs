@@ -1,5 +1,6 @@
 //! One worker's life: get the program, start it, greet it, pass frames both ways, and say how it ended.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,30 +8,43 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use phalanx_proto::frames::{Frame, FrameDecoder, Ready, Welcome};
+use phalanx_proto::frames::{Frame, FrameDecoder, Output, Ready, Welcome};
 use phalanx_proto::v1::WorkerLossKind;
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Child;
 use tokio::sync::{Notify, mpsc};
 
 use super::handle::{Ended, Gone, Predecessor, WorkerContext};
+use super::pipes::Pipes;
 use super::process::Process;
 use super::run_limits::RunLimits;
-use super::spawn;
+use super::spawn::{self, Streams};
 use crate::board::{Board, Running};
 use crate::config::Workers;
-use crate::outbound::{report, report_part, returned};
+use crate::outbound::{output, refused, report, report_part, returned};
 use crate::program::Origin;
 
 /// A worker whose only job has ended is given this long at most to leave by itself.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A child that it forked may keep its socket open; the last words are not waited for longer than this.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Frames for a worker.
+pub(super) struct Inbox {
+    pub(super) frames: mpsc::Receiver<Frame>,
+    /// Small ones that overtake the others.
+    pub(super) urgent: mpsc::Receiver<Frame>,
+}
 
 /// A worker, from its order to its end.
 pub(super) struct Life {
     pub(super) ctx: WorkerContext,
     pub(super) engine: u32,
+    /// Its place among the node's engines.
+    pub(super) place: usize,
     pub(super) origin: Origin,
     pub(super) predecessor: Predecessor,
     /// It is for one job alone.
@@ -38,16 +52,17 @@ pub(super) struct Life {
     pub(super) open: Arc<AtomicU64>,
     pub(super) board: Arc<OnceLock<Board>>,
     pub(super) kill: Arc<Notify>,
+    pub(super) process: Arc<OnceLock<OwnedFd>>,
     pub(super) run_limits: Arc<RunLimits>,
 }
 
 impl Life {
-    pub(super) async fn live(self, inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+    pub(super) async fn live(self, inbox: Inbox, after: Option<Gone>) -> Ended {
         let ended = self.live_until_the_end(inbox, after).await;
         Ended { owes: self.open.load(Ordering::Acquire) > 0, ..ended }
     }
 
-    async fn live_until_the_end(&self, mut inbox: mpsc::Receiver<Frame>, after: Option<Gone>) -> Ended {
+    async fn live_until_the_end(&self, mut inbox: Inbox, after: Option<Gone>) -> Ended {
         let begin = async {
             if let Some(gone) = after {
                 // An error is what is waited for: the other side was dropped.
@@ -63,31 +78,41 @@ impl Life {
             Ok(started) => started,
             Err(message) => return ended(WorkerLossKind::CannotStart, message),
         };
-        let outcome = self.greet_and_serve(socket, &mut process, &mut inbox).await;
+        let (from, to) = socket.into_split();
+        let mut wire = Wire { from, decoder: FrameDecoder::default() };
+        let outcome = self.greet_and_serve(&mut wire, to, &mut process, &mut inbox).await;
         let running = self.board.get().and_then(Board::running);
         match outcome {
-            Ok(Served::Closed) if self.is_own && inbox.is_closed() => {
-                process.finish().await;
+            Ok(Served::Closed) if self.is_own && inbox.frames.is_closed() => {
+                process.wait().await;
+                self.hear_out(&mut wire, &mut process).await;
                 Ended { running, ..ended(WorkerLossKind::Stopped, "its job has ended") }
             }
-            Ok(Served::Closed) => self.explain_end(process, running).await,
+            Ok(Served::Closed) => self.explain_end(&mut wire, process, running).await,
             Ok(Served::Dismissed) => {
-                process.finish().await;
+                process.wait().await;
+                self.hear_out(&mut wire, &mut process).await;
                 ended(WorkerLossKind::Stopped, "the engine ended it")
             }
             Ok(Served::Killed) => {
                 process.kill().await;
-                let stopped = ended(WorkerLossKind::Stopped, "it was stopped, for its job was cancelled");
-                Ended { running, ..stopped }
+                self.hear_out(&mut wire, &mut process).await;
+                let grace = self.ctx.config.cancel_grace;
+                let message = format!(
+                    "it was ended, for what it ran was aborted and did not stop within the {grace:?} that it was given"
+                );
+                Ended { running, ..ended(WorkerLossKind::Stopped, message) }
             }
             Ok(Served::Overran(running, limit)) => {
                 process.kill().await;
+                self.hear_out(&mut wire, &mut process).await;
                 let message =
                     format!("ran for longer than its run limit of {limit:?} and was ended with its process");
                 Ended { running: Some(running), ..ended(WorkerLossKind::Overran, message) }
             }
             Err(fault) => {
                 process.kill().await;
+                self.hear_out(&mut wire, &mut process).await;
                 Ended { running, ..ended(fault.kind, format!("{}{}", fault.message, process.tail())) }
             }
         }
@@ -100,10 +125,15 @@ impl Life {
             Workers::Processes => {
                 let path = self.ctx.programs.obtain(&self.origin).await?;
                 let name = self.shown_as();
-                let child = spawn::spawn(&path, name, self.engine, &theirs, &board)
+                let (pipes, written) =
+                    Pipes::create().map_err(|e| format!("no pipes for a worker's output: {e}"))?;
+                let streams = Streams { read: pipes.fds(), written };
+                let tags = self.ctx.config.tags.of(self.place);
+                let child = spawn::spawn(&path, name, self.engine, tags, &theirs, &board, streams)
                     .await
                     .map_err(|e| spawn::explain(&path, name, &e))?;
-                Process::child(child, self.engine, self.ctx.config.output)
+                self.note_process(&child);
+                Process::child(child, pipes, self.engine, self.ctx.config.output)
             }
             Workers::Threads(launcher) => {
                 let shared =
@@ -124,20 +154,33 @@ impl Life {
         Ok((socket, process))
     }
 
+    /// For signals: unlike its number, a descriptor never means another process.
+    fn note_process(&self, child: &Child) {
+        let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let opened = pid.map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
+        if let Some(Ok(process)) = opened {
+            let _ = self.process.set(process);
+        }
+    }
+
     fn shown_as(&self) -> &str {
         Path::new(&self.origin.program.path).file_name().and_then(|n| n.to_str()).unwrap_or("program")
     }
 
     async fn greet_and_serve(
         &self,
-        socket: UnixStream,
+        wire: &mut Wire,
+        mut to: OwnedWriteHalf,
         process: &mut Process,
-        inbox: &mut mpsc::Receiver<Frame>,
+        inbox: &mut Inbox,
     ) -> Result<Served, Fault> {
-        let (mut from, mut to) = socket.into_split();
-        let mut decoder = FrameDecoder::default();
-        let hello = self.await_ready(&mut from, &mut decoder);
-        match tokio::time::timeout(self.ctx.config.hello_timeout, hello).await {
+        let hello = tokio::time::timeout(self.ctx.config.hello_timeout, self.await_ready(wire));
+        // It reads its pipes itself when it has been welcomed, not before.
+        let hello = tokio::select! {
+            hello = hello => hello,
+            never = process.listen() => match never {},
+        };
+        match hello {
             Ok(ready) => self.check_ready(ready?)?,
             Err(_) => return Err(self.never_said_hello(process)),
         }
@@ -146,23 +189,22 @@ impl Life {
             predecessor: self.predecessor.message.clone(),
             signal: self.predecessor.signal.unwrap_or_default(),
         });
-        if write_frames(&mut to, &mut vec![welcome]).await.is_err() {
+        if write_frames(&mut to, &mut vec![welcome], &mut inbox.urgent).await.is_err() {
             return Ok(Served::Closed);
         }
         tokio::select! {
-            served = self.pass_to_controller(from, decoder) => served,
-            served = self.pass_to_worker(to, inbox) => Ok(served),
+            // First: who kills it drops it too, and it would be given time to end by itself.
+            biased;
             () = self.kill.notified() => Ok(Served::Killed),
+            served = self.pass_to_controller(wire, process) => served,
+            served = self.pass_to_worker(to, inbox) => Ok(served),
             (running, limit) = self.run_limits.overrun(&self.board) => Ok(Served::Overran(running, limit)),
         }
     }
 
     /// The worker's first frame; none when it ended instead.
-    async fn await_ready(
-        &self,
-        from: &mut OwnedReadHalf,
-        decoder: &mut FrameDecoder,
-    ) -> Result<Option<Ready>, Fault> {
+    async fn await_ready(&self, wire: &mut Wire) -> Result<Option<Ready>, Fault> {
+        let Wire { from, decoder } = wire;
         loop {
             match decoder
                 .next_frame()
@@ -214,11 +256,8 @@ impl Life {
         ))
     }
 
-    async fn pass_to_controller(
-        &self,
-        mut from: OwnedReadHalf,
-        mut decoder: FrameDecoder,
-    ) -> Result<Served, Fault> {
+    async fn pass_to_controller(&self, wire: &mut Wire, process: &mut Process) -> Result<Served, Fault> {
+        let Wire { from, decoder } = wire;
         let engine = self.engine;
         loop {
             while let Some(frame) =
@@ -228,6 +267,12 @@ impl Life {
                     Frame::Report(m) => (m.chunks.count, report(engine, m)),
                     Frame::ReportPart(m) => (0, report_part(engine, m)),
                     Frame::Returned(chunks) => (chunks.count, returned(engine, chunks)),
+                    Frame::Refused(chunks, message) => (chunks.count, refused(engine, chunks, message)),
+                    Frame::Output(said) => {
+                        process.hear(&said);
+                        let Some(message) = output(engine, said) else { continue };
+                        (0, message)
+                    }
                     other => return Err(Fault::died(format!("a worker does not send {other:?}"))),
                 };
                 if self.ctx.outbound.send(message).await.is_err() {
@@ -245,17 +290,59 @@ impl Life {
     }
 
     /// The worker closed its end by itself: it died.
-    async fn explain_end(&self, mut process: Process, running: Option<Running>) -> Ended {
+    async fn explain_end(&self, wire: &mut Wire, mut process: Process, running: Option<Running>) -> Ended {
         let how = process.wait().await;
+        self.hear_out(wire, &mut process).await;
         let message = format!("{} {}{}", self.shown_as(), how.message, process.tail());
         Ended { running, signal: how.signal, ..ended(WorkerLossKind::Died, message) }
     }
 
+    /// It has ended: passes on what it had sent of its output, and what it had not come to send.
+    async fn hear_out(&self, wire: &mut Wire, process: &mut Process) {
+        if matches!(process, Process::Thread) {
+            return;
+        }
+        let Wire { from, decoder } = wire;
+        let sent = async {
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(Frame::Output(said))) => {
+                        process.hear(&said);
+                        self.pass_on(said).await;
+                    }
+                    Ok(Some(_)) => {}
+                    Err(_) => return,
+                    Ok(None) => match from.read_buf(decoder.buffer()).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(_) => {}
+                    },
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, sent).await;
+        let during = self.board.get().and_then(Board::during);
+        for said in process.rest(during) {
+            self.pass_on(said).await;
+        }
+    }
+
+    async fn pass_on(&self, said: Output) {
+        if let Some(message) = output(self.engine, said) {
+            // When the session is over nobody wants to know.
+            let _ = self.ctx.outbound.send(message).await;
+        }
+    }
+
     /// Sends what comes until nothing can come any more.
-    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut mpsc::Receiver<Frame>) -> Served {
+    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut Inbox) -> Served {
         let mut frames = Vec::with_capacity(64);
-        while inbox.recv_many(&mut frames, 64).await > 0 {
-            if write_frames(&mut to, &mut frames).await.is_err() {
+        loop {
+            tokio::select! {
+                biased;
+                Some(frame) = inbox.urgent.recv() => frames.push(frame),
+                received = inbox.frames.recv_many(&mut frames, 64) => if received == 0 { break },
+            }
+            if write_frames(&mut to, &mut frames, &mut inbox.urgent).await.is_err() {
                 // The reading side sees the end too, after everything the worker still said.
                 return std::future::pending().await;
             }
@@ -266,6 +353,12 @@ impl Life {
         }
         Served::Dismissed
     }
+}
+
+/// Where a worker's frames come from.
+struct Wire {
+    from: OwnedReadHalf,
+    decoder: FrameDecoder,
 }
 
 /// Why serving a worker came to an end.
@@ -299,10 +392,17 @@ fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
     Ended { kind, message: message.into(), running: None, signal: None, owes: true }
 }
 
-/// Small frames go out together; large payloads go out as they lie.
-async fn write_frames(to: &mut OwnedWriteHalf, frames: &mut Vec<Frame>) -> std::io::Result<()> {
+/// Small frames go out together; large payloads go out as they lie, and what has become urgent meanwhile before the next one.
+async fn write_frames(
+    to: &mut OwnedWriteHalf,
+    frames: &mut Vec<Frame>,
+    urgent: &mut mpsc::Receiver<Frame>,
+) -> std::io::Result<()> {
     let mut buffer = BytesMut::new();
     for frame in frames.drain(..) {
+        while let Ok(urgent) = urgent.try_recv() {
+            urgent.encode(&mut buffer);
+        }
         let data = frame.encode_head(&mut buffer);
         if data.len() < 16 << 10 {
             buffer.extend_from_slice(&data);
@@ -314,3 +414,7 @@ async fn write_frames(to: &mut OwnedWriteHalf, frames: &mut Vec<Frame>) -> std::
     }
     to.write_all(&buffer).await
 }
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

@@ -2,8 +2,10 @@
 
 mod handle;
 mod life;
+mod pipes;
 mod process;
 mod run_limits;
+mod said;
 mod spawn;
 
 use std::os::unix::net::UnixStream;
@@ -16,6 +18,8 @@ use crate::board::Board;
 pub const WORKER_SOCKET_FD: &str = "PHALANX_WORKER_SOCKET_FD";
 /// Names the descriptor of the shared page in a worker's environment.
 pub const WORKER_BOARD_FD: &str = "PHALANX_WORKER_BOARD_FD";
+/// Names the descriptors in a worker's environment where what it writes to its standard output and error can be read.
+pub const WORKER_OUTPUT_FDS: [&str; 2] = ["PHALANX_WORKER_STDOUT_FD", "PHALANX_WORKER_STDERR_FD"];
 
 /// Runs workers as threads of this process.
 pub trait ThreadLauncher: Send + Sync {

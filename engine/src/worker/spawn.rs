@@ -1,7 +1,7 @@
 //! Starting a worker process.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,38 +9,52 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
-use super::{WORKER_BOARD_FD, WORKER_SOCKET_FD};
+use super::{WORKER_BOARD_FD, WORKER_OUTPUT_FDS, WORKER_SOCKET_FD};
 use crate::board::Board;
+use crate::tags::variable;
 
 /// A program that was written a moment ago may still be open for writing: in a child of this daemon, say, that was forked
 /// meanwhile and is about to become another program. The system does not start it until then. That passes; so long it is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Starts the program as a worker that inherits its end of the socket and the shared page, and nothing else of ours.
+/// The pipes that a worker writes to: both ends.
+pub(super) struct Streams<'a> {
+    pub(super) read: [BorrowedFd<'a>; 2],
+    pub(super) written: [OwnedFd; 2],
+}
+
+/// Starts the program as a worker that inherits its end of the socket, the shared page and its pipes, and nothing else of ours.
 ///
 /// The socket pair needs no secret: only this process and that child ever hold its ends.
 pub(super) async fn spawn(
     program: &Path,
     shown_as: &str,
     engine: u32,
+    tags: impl Iterator<Item = (&str, &str)>,
     socket: &UnixStream,
     board: &Board,
+    streams: Streams<'_>,
 ) -> io::Result<Child> {
     check_format(program)?;
     let (socket, board) = (socket.as_raw_fd(), board.fd().as_raw_fd());
+    let [out, err] = streams.read.map(|fd| fd.as_raw_fd());
+    let [out_written, err_written] = streams.written;
     let mut command = Command::new(program);
     command
         .arg0(format!("{shown_as} [phalanx engine {engine}]"))
         .env(WORKER_SOCKET_FD, socket.to_string())
         .env(WORKER_BOARD_FD, board.to_string())
+        .envs(tags.map(|(name, value)| (variable(name), value)))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .env(WORKER_OUTPUT_FDS[0], out.to_string())
+        .env(WORKER_OUTPUT_FDS[1], err.to_string())
+        .stdout(Stdio::from(out_written))
+        .stderr(Stdio::from(err_written))
         // Ctrl-C in the terminal of a local cluster is for the client, which then decides.
         .process_group(0)
         .kill_on_drop(true);
-    prepare(&mut command, [socket, board]);
+    prepare(&mut command, [socket, board, out, err]);
     let until = Instant::now() + BUSY_TIMEOUT;
     loop {
         match command.spawn() {
@@ -68,7 +82,7 @@ fn check_format(program: &Path) -> io::Result<()> {
 }
 
 #[allow(unsafe_code, reason = "what a child inherits is arranged between fork and exec")]
-fn prepare(command: &mut Command, inherited: [RawFd; 2]) {
+fn prepare(command: &mut Command, inherited: [RawFd; 4]) {
     let daemon = std::process::id() as libc::pid_t;
     // SAFETY: only async-signal-safe calls between fork and exec: fcntl, prctl, getppid.
     unsafe {
@@ -132,7 +146,9 @@ mod tests {
         let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         let (_ours, theirs) = UnixStream::pair().unwrap();
         let board = Board::create().unwrap();
-        let started = spawn(&path, "program", 0, &theirs, &board);
+        let (pipes, written) = super::super::pipes::Pipes::create().unwrap();
+        let streams = Streams { read: pipes.fds(), written };
+        let started = spawn(&path, "program", 0, std::iter::empty(), &theirs, &board, streams);
         tokio::pin!(started);
         // It is asked once, and has to wait.
         assert!(tokio::time::timeout(Duration::ZERO, &mut started).await.is_err());

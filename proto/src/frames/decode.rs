@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes};
 
 use super::{
-    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, Failure, Frame, FrameError, NOT_INITIALISED, OPEN,
-    OPEN_PART, Open, Part, READY, RECALL, REPORT, REPORT_PART, RETURNED, Ready, Report, ReportPart, WELCOME,
-    Welcome,
+    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, During, Failure, Frame, FrameError, NOT_INITIALISED,
+    OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED,
+    Ready, Report, ReportPart, WELCOME, Welcome,
 };
 
 impl Frame {
@@ -21,7 +21,7 @@ impl Frame {
             WELCOME => Self::Welcome(Welcome { engine: u32(b)?, predecessor: text(b)?, signal: u32(b)? }),
             OPEN_PART => Self::OpenPart(part(b)?),
             ASSIGN_PART => Self::AssignPart(part(b)?),
-            OPEN => Self::Open(Open { job: u64(b)?, entry: i64(b)?, label: text(b)?, context: rest(b) }),
+            OPEN => Self::Open(open(b)?),
             ASSIGN => Self::Assign(Assign {
                 chunks: chunks(b)?,
                 element_first: u64(b)?,
@@ -34,10 +34,12 @@ impl Frame {
             }),
             RECALL => Self::Recall(chunks(b)?),
             RETURNED => Self::Returned(chunks(b)?),
+            REFUSED => Self::Refused(chunks(b)?, text(b)?),
             CANCEL => Self::Cancel(u64(b)?),
             CLOSE => Self::Close(u64(b)?),
             REPORT_PART => Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) }),
             REPORT => Self::Report(report(b)?),
+            OUTPUT => Self::Output(output(b)?),
             NOT_INITIALISED => Self::NotInitialised,
             other => return Err(FrameError::UnknownKind(other)),
         };
@@ -46,6 +48,13 @@ impl Frame {
         }
         Ok(frame)
     }
+}
+
+fn open(b: &mut Bytes) -> Result<Open, FrameError> {
+    let (job, entry, label) = (u64(b)?, i64(b)?, text(b)?);
+    let ranks = u32(b)?;
+    let (conditional, condition) = (u8(b)? != 0, i64(b)?);
+    Ok(Open { job, entry, label, ranks, condition: conditional.then_some(condition), context: rest(b) })
 }
 
 fn report(b: &mut Bytes) -> Result<Report, FrameError> {
@@ -67,6 +76,19 @@ fn report(b: &mut Bytes) -> Result<Report, FrameError> {
         return Err(FrameError::Inconsistent("timings and count"));
     }
     Ok(report)
+}
+
+fn output(b: &mut Bytes) -> Result<Output, FrameError> {
+    let flags = u8(b)?;
+    if flags > 3 {
+        return Err(FrameError::Inconsistent("flags"));
+    }
+    let dropped = u64(b)?;
+    let during = match flags & 2 {
+        0 => None,
+        _ => Some(During { chunks: chunks(b)?, element_first: u64(b)?, chunk_len: u32(b)? }),
+    };
+    Ok(Output { during, is_stderr: flags & 1 == 1, dropped, data: rest(b) })
 }
 
 fn failures(b: &mut Bytes) -> Result<Vec<Failure>, FrameError> {

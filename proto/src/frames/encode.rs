@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, READY, RECALL,
-    REPORT, REPORT_PART, RETURNED, WELCOME,
+    ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, READY,
+    RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
 };
 
 impl Frame {
@@ -50,6 +50,9 @@ impl Frame {
                 out.put_u64_le(m.job);
                 out.put_i64_le(m.entry);
                 put_bytes(out, m.label.as_bytes());
+                out.put_u32_le(m.ranks);
+                out.put_u8(m.condition.is_some().into());
+                out.put_i64_le(m.condition.unwrap_or_default());
                 return m.context.clone();
             }
             Self::Assign(m) => {
@@ -71,6 +74,11 @@ impl Frame {
                 out.put_u8(RETURNED);
                 put_chunks(out, *chunks);
             }
+            Self::Refused(chunks, message) => {
+                out.put_u8(REFUSED);
+                put_chunks(out, *chunks);
+                put_bytes(out, message.as_bytes());
+            }
             Self::Cancel(job) => {
                 out.put_u8(CANCEL);
                 out.put_u64_le(*job);
@@ -86,6 +94,17 @@ impl Frame {
                 return m.data.clone();
             }
             Self::Report(m) => return put_report(out, m),
+            Self::Output(m) => {
+                out.put_u8(OUTPUT);
+                out.put_u8(u8::from(m.is_stderr) | u8::from(m.during.is_some()) << 1);
+                out.put_u64_le(m.dropped);
+                if let Some(during) = m.during {
+                    put_chunks(out, during.chunks);
+                    out.put_u64_le(during.element_first);
+                    out.put_u32_le(during.chunk_len);
+                }
+                return m.data.clone();
+            }
             Self::NotInitialised => out.put_u8(NOT_INITIALISED),
         }
         Bytes::new()

@@ -46,6 +46,10 @@ pub enum Frame {
     Report(Report),
     /// Worker: chunks handed back.
     Returned(Chunks),
+    /// Worker: chunks handed back because their job's condition is not met here.
+    Refused(Chunks, String),
+    /// Worker: what user code wrote.
+    Output(Output),
     /// A program that was started as a worker reached for a cluster before calling `phalanx::init()`.
     NotInitialised,
 }
@@ -92,6 +96,10 @@ pub struct Open {
     pub entry: i64,
     /// The function's name, for people.
     pub label: String,
+    /// How many targets a direct job has; 0 for balanced ones.
+    pub ranks: u32,
+    /// The offset of a function that says whether the job may run here.
+    pub condition: Option<i64>,
     /// The value given by `with`, encoded: its last part.
     pub context: Bytes,
 }
@@ -139,6 +147,30 @@ pub struct ReportPart {
     pub total: u64,
     /// This part.
     pub data: Bytes,
+}
+
+/// What user code wrote to its standard output or error, ahead of the report of its chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// What ran meanwhile; nothing, when it was written between two calls.
+    pub during: Option<During>,
+    /// Standard error, not standard output.
+    pub is_stderr: bool,
+    /// Bytes that were written just before `data` and are not sent.
+    pub dropped: u64,
+    /// What was written.
+    pub data: Bytes,
+}
+
+/// The chunks that ran while something was written: by one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct During {
+    /// Which chunks.
+    pub chunks: Chunks,
+    /// First element of the first chunk.
+    pub element_first: u64,
+    /// Elements per chunk.
+    pub chunk_len: u32,
 }
 
 /// Results of neighbouring chunks.
@@ -216,6 +248,8 @@ const REPORT_PART: u8 = 10;
 const REPORT: u8 = 11;
 const RETURNED: u8 = 12;
 const NOT_INITIALISED: u8 = 13;
+const OUTPUT: u8 = 14;
+const REFUSED: u8 = 15;
 
 #[cfg(test)]
 mod tests;

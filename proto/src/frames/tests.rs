@@ -51,6 +51,14 @@ fn arbitrary_report() -> impl Strategy<Value = Frame> {
         )
 }
 
+fn arbitrary_output() -> impl Strategy<Value = Frame> {
+    let during = (arbitrary_chunks(), any::<(u64, u32)>())
+        .prop_map(|(chunks, (element_first, chunk_len))| During { chunks, element_first, chunk_len });
+    (proptest::option::of(during), any::<(bool, u64)>(), arbitrary_bytes()).prop_map(
+        |(during, (is_stderr, dropped), data)| Frame::Output(Output { during, is_stderr, dropped, data }),
+    )
+}
+
 fn arbitrary_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         (any::<u32>(), any::<u32>(), ".{0,9}").prop_map(|(protocol, pid, version)| Frame::Ready(Ready {
@@ -65,8 +73,16 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(job, total, data)| Frame::OpenPart(Part { job, total, data })),
         (any::<u64>(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(job, total, data)| Frame::AssignPart(Part { job, total, data })),
-        (any::<u64>(), any::<i64>(), ".{0,30}", arbitrary_bytes())
-            .prop_map(|(job, entry, label, context)| Frame::Open(Open { job, entry, label, context })),
+        (any::<u64>(), any::<i64>(), ".{0,30}", any::<u32>(), arbitrary_bytes()).prop_map(
+            |(job, entry, label, ranks, context)| Frame::Open(Open {
+                job,
+                entry,
+                label,
+                ranks,
+                condition: Some(entry).filter(|e| e % 2 == 0),
+                context
+            })
+        ),
         (
             arbitrary_chunks(),
             any::<(u64, u32, u32, bool)>(),
@@ -84,6 +100,7 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
         (arbitrary_chunks(), any::<u64>(), arbitrary_bytes())
             .prop_map(|(chunks, total, data)| Frame::ReportPart(ReportPart { chunks, total, data })),
         arbitrary_report(),
+        arbitrary_output(),
         Just(Frame::NotInitialised),
     ]
 }

@@ -7,7 +7,8 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, ProgramKey};
 use super::model::Broken;
 use super::rng::Rng;
 use super::world::{Event, Nature, SimClient, World};
-use crate::{Chunking, Input, JobSpec, Plan};
+use crate::place::{Need, Place};
+use crate::{Chunking, Dependency, Input, JobSpec, Plan};
 
 impl Nature {
     fn chance(&self, element: u64, salt: u64, one_in: u64) -> bool {
@@ -30,6 +31,10 @@ impl Nature {
 
     pub(super) fn overruns(&self, element: u64) -> bool {
         self.chance(element, 0x510e, self.overruns_one_in)
+    }
+
+    pub(super) fn refuses(&self, engine: EngineId) -> bool {
+        self.chance(engine.0.into(), 0xc0de, self.refuses_one_in)
     }
 }
 
@@ -94,37 +99,62 @@ impl World {
         Ok(more < elements)
     }
 
+    /// A client's session ends. What it has kept goes on, unless the driver misses some of its elements and ends it.
+    pub(super) fn client_leaves(&mut self, id: ClientId) -> Result<(), Broken> {
+        let Some(client) = self.clients.remove(&id) else { return Ok(()) };
+        self.tell(Input::ClientLost { client: id })?;
+        for job in client.jobs {
+            let model = &self.model.jobs[&job];
+            let (kept, whole) = (model.spec.kept, model.supplied == model.spec.elements);
+            if kept && model.ended.is_none() {
+                let supplied = whole || (self.rng.once_in(2) && !self.supply_whole(job)?);
+                if !supplied || self.rng.once_in(8) {
+                    self.tell(Input::Cancel { client: id, job })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Supplies all of a job; whether some is still missing.
+    fn supply_whole(&mut self, job: JobKey) -> Result<bool, Broken> {
+        let elements = self.model.jobs[&job].spec.elements;
+        Ok(!self.tell(Input::Supplied { job, elements })?)
+    }
+
     fn submit(&mut self, id: ClientId) -> Result<(), Broken> {
         let job = JobKey(self.name());
-        let spec = self.any_spec(id);
-        let known: Vec<EngineId> = self.used.iter().copied().collect();
-        let refusable = match &spec.plan {
-            Plan::Direct { targets } => {
-                targets.iter().any(|t| self.core.engine_status(*t).is_none_or(|s| s.draining))
-            }
-            Plan::Balanced { .. } => false,
-        };
-        let nature = Nature {
-            seed: self.rng.bits(),
-            element_ns: self.rng.pick(&[100, 2_000, 50_000, 400_000]),
-            fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
-            fails_times: self.rng.pick(&[1, 2, 9]),
-            kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
-            overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
-        };
+        let mut spec = self.any_spec(id);
+        let draining = |id: EngineId| self.core.engine_status(id).is_none_or(|status| status.draining);
+        let admitted = self.model.admits(&spec, draining);
+        let nature = self.any_nature();
+        // Not by the world's own chance: older worlds stay what they were until a client leaves.
+        spec.kept = Rng::new(nature.seed ^ 0x4ee9).once_in(3);
         self.natures.insert(job, nature);
         self.specs.insert(job, spec.clone());
-        let accepted = self.tell(Input::Submit { client: id, job, spec })?;
+        let accepted = self.tell(Input::Submit { client: id, job, spec: spec.clone() })?;
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
         client.left -= 1;
-        if accepted == refusable {
-            return Err(format!("a job was accepted: {accepted}; engines {known:?}"));
+        if accepted != admitted {
+            return Err(format!("{spec:?} was accepted: {accepted}; engines {:?}", self.model.tags));
         }
         if accepted {
             client.jobs.push(job);
             self.supply(job)?;
         }
         Ok(())
+    }
+
+    pub(super) fn any_nature(&mut self) -> Nature {
+        Nature {
+            seed: self.rng.bits(),
+            element_ns: self.rng.pick(&[100, 2_000, 50_000, 400_000]),
+            fails_one_in: self.rng.pick(&[0, 0, 5, 20]),
+            fails_times: self.rng.pick(&[1, 2, 9]),
+            kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
+            overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
+            refuses_one_in: self.rng.pick(&[0, 1, 2, 3]),
+        }
     }
 
     fn any_spec(&mut self, id: ClientId) -> JobSpec {
@@ -146,12 +176,60 @@ impl World {
             1 => Plan::Balanced { chunking: Chunking::Auto, remaining },
             _ => Plan::Balanced { chunking: Chunking::Fixed(rng.pick(&[1, 1, 2, 5, 1000])), remaining },
         };
+        let balanced = matches!(plan, Plan::Balanced { .. });
+        let (after, place) =
+            if balanced { (self.any_dependencies(), self.any_place()) } else { Default::default() };
+        let rng = &mut self.rng;
         let program = ProgramKey(if rng.once_in(5) { rng.below(3) } else { id.0 % 3 });
         JobSpec {
             retries: rng.pick(&[0, 0, 1, 3]),
             priority: rng.pick(&[0, 0, 0, -1, 7]),
             queue_limit: rng.once_in(6).then(|| Duration::from_micros(rng.between(0, 3_000))),
+            after,
+            place,
             ..JobSpec::new(program, elements, plan)
         }
+    }
+
+    /// Mostly none; sometimes one that nobody can know.
+    fn any_dependencies(&mut self) -> Vec<Dependency> {
+        let mut jobs: Vec<JobKey> = self.specs.keys().copied().collect();
+        if jobs.is_empty() || !self.rng.once_in(3) {
+            return Vec::new();
+        }
+        if self.rng.once_in(20) {
+            jobs.push(JobKey(u64::MAX - 7));
+        }
+        let some = self.rng.between(1, 2);
+        let one = |world: &mut Self| {
+            let many = world.rng.between(0, 3);
+            let jobs = (0..many).map(|_| world.rng.pick(&jobs)).collect();
+            let (success, failure) =
+                world.rng.pick(&[(true, false), (true, true), (true, true), (false, true)]);
+            let (all, follow) = (!world.rng.once_in(3), world.rng.once_in(3));
+            Dependency { jobs, all, success, failure, follow }
+        };
+        (0..some).map(|_| one(self)).collect()
+    }
+
+    /// Mostly everywhere.
+    fn any_place(&mut self) -> Place {
+        let mut place = Place::default();
+        let engines: Vec<EngineId> = self.used.iter().copied().collect();
+        if self.rng.once_in(6) && !engines.is_empty() {
+            let many = self.rng.between(1, 4);
+            let mut targets: Vec<EngineId> = (0..many).map(|_| self.rng.pick(&engines)).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            place.targets = Some(targets);
+        }
+        if self.rng.once_in(5) {
+            place.needs = vec![
+                Need::parse(self.rng.pick(&["gpu", "gpu=0", "memory>=64"])).unwrap_or_else(|| unreachable!()),
+            ];
+            place.patient = self.rng.once_in(2);
+        }
+        place.conditional = self.rng.once_in(6);
+        place
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, and how the world heals.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
@@ -23,7 +24,7 @@ impl World {
             return self.join(engines, Vec::new());
         }
         let node = self.rng.pick(&live);
-        match self.rng.below(14) {
+        match self.rng.below(16) {
             0 => self.cut(node),
             1 | 2 => self.stop(node),
             3..=5 => self.kill_worker(node),
@@ -34,8 +35,7 @@ impl World {
                 let clients: Vec<ClientId> = self.clients.keys().copied().collect();
                 if !clients.is_empty() {
                     let client = self.rng.pick(&clients);
-                    self.clients.remove(&client);
-                    self.tell(Input::ClientLost { client })?;
+                    self.client_leaves(client)?;
                 }
             }
             10 | 11 => self.repeat()?,
@@ -44,6 +44,8 @@ impl World {
                 let wanted = vec![EngineId(self.rng.below(8) as u32), EngineId(u32::MAX)];
                 self.join(engines, wanted)?;
             }
+            13 => self.wish(node, |engine, reason| Input::EngineRestarted { engine, reason })?,
+            14 => self.wish(node, |engine, reason| Input::EngineLeaving { engine, reason })?,
             _ => self.forge(node)?,
         }
         Ok(())
@@ -55,6 +57,9 @@ impl World {
         let wanted: Vec<EngineId> = node.workers.iter().map(|w| w.engine).collect();
         let delay = self.rng.between(1, 400_000);
         self.after(delay, Event::SessionEnds(id));
+        if wanted.is_empty() {
+            return;
+        }
         let delay = self.rng.between(500_000, 6_000_000);
         self.after(delay, Event::Rejoin { engines: wanted.len() as u32, wanted });
     }
@@ -66,6 +71,16 @@ impl World {
             let delay = self.rng.between(1_000_000, 40_000_000);
             self.after(delay, Event::Continue(id));
         }
+    }
+
+    /// A client wants something of an engine, which may be gone.
+    fn wish(&mut self, id: NodeId, wish: fn(EngineId, Arc<str>) -> Input) -> Result<(), Broken> {
+        let engines: Vec<EngineId> = self.nodes[&id].workers.iter().map(|w| w.engine).collect();
+        if engines.is_empty() {
+            return Ok(());
+        }
+        let engine = self.rng.pick(&engines);
+        self.tell(wish(engine, "a client wanted it".into())).map(drop)
     }
 
     fn kill_worker(&mut self, id: NodeId) {
@@ -100,13 +115,15 @@ impl World {
         let attempt = self.rng.pick(&[0, 1, 2, 3, u32::MAX]);
         let client = ClientId(self.rng.below(self.names + 3));
         let input = match self.rng.below(6) {
-            0 => Input::Returned { node, engine, job, first, count, attempt },
+            0 => Input::Returned { node, engine, job, first, count, attempt, refused: false },
             1 => Input::Cancel { client: ClientId(u64::MAX), job },
             2 => Input::Supplied { job, elements: u64::MAX - self.rng.below(3) },
             3 => Input::Heartbeat { node: NodeId(u64::MAX) },
             4 => {
                 let spec = self.specs.values().next().cloned();
-                let Some(spec) = spec.filter(|_| !self.clients.contains_key(&client)) else { return Ok(()) };
+                let Some(spec) = spec.filter(|_| !self.model.clients.contains_key(&client)) else {
+                    return Ok(());
+                };
                 let refused = !self.tell(Input::Submit { client, job: JobKey(u64::MAX), spec })?;
                 return if refused { Ok(()) } else { Err(format!("a job of {client}, whom nobody knows")) };
             }

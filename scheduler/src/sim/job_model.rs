@@ -32,6 +32,10 @@ pub(super) struct JobModel {
     pub(super) accepted: BTreeSet<u64>,
     pub(super) failed: BTreeSet<u64>,
     pub(super) cancelled_on: BTreeSet<EngineId>,
+    /// Engines that have completed chunks.
+    pub(super) ran_on: BTreeSet<EngineId>,
+    /// Engines on which its condition was not met.
+    pub(super) refused_on: BTreeSet<EngineId>,
 }
 
 impl ChunkModel {
@@ -102,5 +106,7 @@ pub(super) fn is_loss(cause: &Input) -> bool {
             | Input::Tick
             | Input::NodeDraining { .. }
             | Input::Returned { .. }
+            | Input::EngineRestarted { .. }
+            | Input::EngineLeaving { .. }
     )
 }

@@ -128,7 +128,8 @@ fn simulate(engines: u32, times: &[u64], chunking: Chunking, report_ns: u64) -> 
     let (client, job, elements) = (ClientId(1), JobKey(1), times.len() as u64);
     let plan = Plan::Balanced { chunking, remaining: Vec::new() };
     let spec = JobSpec::new(ProgramKey(1), elements, plan);
-    let mut finished = world.tell(Input::NodeJoined { node: NodeId(1), engines, wanted: Vec::new() });
+    let mut finished =
+        world.tell(Input::NodeJoined { node: NodeId(1), engines, wanted: Vec::new(), tags: Vec::new() });
     finished |= world.tell(Input::ClientJoined { client });
     finished |= world.tell(Input::Submit { client, job, spec });
     finished |= world.tell(Input::Supplied { job, elements });
@@ -244,7 +245,7 @@ impl World<'_> {
         });
         for (job, first, count) in back {
             let (node, engine) = (NodeId(1), EngineId(at));
-            let returned = Input::Returned { node, engine, job, first, count, attempt };
+            let returned = Input::Returned { node, engine, job, first, count, attempt, refused: false };
             self.at(self.now + DELAY_NS, Event::Core(returned));
         }
     }

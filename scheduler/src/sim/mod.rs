@@ -6,8 +6,8 @@
 //! ```
 //!
 //! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
-//! - `clients`: jobs of all kinds; `faults`: what goes wrong;
-//! - `model`, `model_failures`, `model_order`, `job_model`: the promises, checked against every input and action;
+//! - `clients`: jobs of all kinds; `streams`: one small job after another; `faults`: what goes wrong;
+//! - `model`, `model_failures`, `model_order`, `place_model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
 //!
 //! First safety, then liveness: faults happen until the world is healed; then every job must end. A
@@ -21,7 +21,9 @@ mod model;
 mod model_failures;
 mod model_order;
 mod nodes;
+mod place_model;
 mod rng;
+mod streams;
 mod worker;
 mod world;
 
@@ -58,6 +60,7 @@ pub struct Summary {
     pub lost: u64,
     pub failed: u64,
     pub finished: u64,
+    pub streamed: u64,
     /// What happened, if that was asked for.
     pub trace: Option<String>,
 }
@@ -84,7 +87,7 @@ pub struct Failure {
 /// The first promise that was broken.
 pub fn simulate(seed: u64, options: &Options) -> Result<Summary, Failure> {
     let mut world = World::new(seed, options);
-    let result = live(&mut world);
+    let result = live(&mut world, seed);
     let (step, trace) = (world.summary.steps, world.trace.take());
     match result {
         Ok(()) => Ok(Summary { trace, ..world.summary }),
@@ -92,7 +95,7 @@ pub fn simulate(seed: u64, options: &Options) -> Result<Summary, Failure> {
     }
 }
 
-fn live(world: &mut World) -> Result<(), String> {
+fn live(world: &mut World, seed: u64) -> Result<(), String> {
     for _ in 0..world.rng.between(0, 3) {
         let engines = world.rng.between(1, 3) as u32;
         world.join(engines, Vec::new())?;
@@ -100,6 +103,7 @@ fn live(world: &mut World) -> Result<(), String> {
     for _ in 0..world.rng.between(1, 3) {
         world.client_joins()?;
     }
+    world.stream_joins(seed)?;
     let faulty = world.rng.between(1, FAULTY_NS);
     world.after(world.rng.clone().between(1, 2_000_000), Event::Fault);
     while world.now < faulty && world.step()? {}
@@ -107,7 +111,7 @@ fn live(world: &mut World) -> Result<(), String> {
     let restless = |world: &World| {
         let waiting = world.model.jobs.values().any(|job| job.ended.is_none());
         let submitting = world.clients.values().any(|client| client.left > 0);
-        waiting || submitting || world.model.unanswered() > 0
+        waiting || submitting || world.is_streaming() || world.model.unanswered() > 0
     };
     while restless(world) {
         if world.summary.steps > STEPS_MAX || !world.step()? {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 
 use super::job_model::{ChunkModel, JobModel, is_loss};
+use crate::place::Tags;
 use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan};
 
 /// A broken promise.
@@ -33,8 +34,13 @@ pub(super) struct Model {
     pub(super) clients: BTreeMap<ClientId, bool>,
     pub(super) nodes: BTreeMap<NodeId, NodeModel>,
     pub(super) engines: BTreeMap<EngineId, NodeId>,
+    /// What they have.
+    pub(super) tags: BTreeMap<EngineId, Tags>,
+    tags_to_come: Vec<Tags>,
     ids_used: BTreeSet<EngineId>,
     pub(super) jobs: BTreeMap<JobKey, JobModel>,
+    /// How many jobs of a client may be under way, if it has said so.
+    pub(super) bounds: BTreeMap<ClientId, usize>,
     pub(super) live: BTreeMap<(JobKey, u64), Live>,
     pub(super) barred: BTreeSet<(ProgramKey, NodeId)>,
     /// What was on an engine whose worker is lost.
@@ -74,17 +80,23 @@ impl Model {
                 }
                 Some(good)
             }
-            Input::Returned { node, engine, job, first, count, attempt } => {
-                Some(held(node, engine, *job, *first, *count, *attempt))
+            Input::Returned { node, engine, job, first, count, attempt, refused } => {
+                let good = held(node, engine, *job, *first, *count, *attempt);
+                let may = |job: &JobModel| job.ended.is_some() || job.spec.place.conditional;
+                Some(good && (!refused || may(&self.jobs[job])))
             }
             Input::WorkerLost { node, engine, .. } => Some(self.engines.get(engine) == Some(node)),
             Input::Heartbeat { node }
             | Input::NodeLost { node, .. }
             | Input::NodePressure { node, .. }
             | Input::NodeDraining { node } => Some(self.nodes.contains_key(node)),
+            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => {
+                Some(self.engines.contains_key(engine))
+            }
             Input::Cancel { client, job } => {
                 let own = self.jobs.get(job).is_some_and(|j| j.ended.is_none() && j.client == *client);
-                Some(own && self.clients.contains_key(client))
+                let left = self.jobs.get(job).is_some_and(|j| j.spec.kept);
+                Some(own && (left || self.clients.contains_key(client)))
             }
             Input::Supplied { job, elements } => {
                 let fits =
@@ -101,7 +113,10 @@ impl Model {
             Input::ClientJoined { client } => drop(self.clients.insert(*client, false)),
             Input::ClientLost { client } => drop(self.clients.remove(client)),
             Input::ClientPressure { client, on } => drop(self.clients.insert(*client, *on)),
-            Input::NodeJoined { node, .. } => drop(self.nodes.insert(*node, NodeModel::default())),
+            Input::NodeJoined { node, tags, .. } => {
+                self.nodes.insert(*node, NodeModel::default());
+                self.tags_to_come.clone_from(tags);
+            }
             Input::NodePressure { node, on } => self.node(*node).pressed = *on,
             Input::NodeDraining { node } => self.node(*node).draining = true,
             Input::Submit { client, job, spec } => self.submit(*client, *job, spec.clone()),
@@ -110,7 +125,10 @@ impl Model {
                     job.supplied = *elements;
                 }
             }
-            Input::Returned { job, first, count, .. } => {
+            Input::Returned { engine, job, first, count, refused, .. } => {
+                if *refused {
+                    self.refused(*job, *engine);
+                }
                 for index in *first..*first + u64::from(*count) {
                     self.live.remove(&(*job, index));
                 }
@@ -133,11 +151,25 @@ impl Model {
                     let barred: Vec<_> = programs.map(|program| (program, *node)).collect();
                     self.barred.extend(barred);
                 }
-                self.live.retain(|_, live| live.engine != *engine || !live.cancelled);
-                let on_it = self.live.iter().filter(|(_, live)| live.engine == *engine);
-                self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
+                self.lose(*engine);
             }
+            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => self.lose(*engine),
+            Input::NodeLost { node, .. } => self.forget_empty(*node),
             _ => {}
+        }
+    }
+
+    /// All that an engine holds must go on elsewhere, or end.
+    fn lose(&mut self, engine: EngineId) {
+        self.live.retain(|_, live| live.engine != engine || !live.cancelled);
+        let on_it = self.live.iter().filter(|(_, live)| live.engine == engine);
+        self.lost = on_it.map(|(at, live)| (*at, live.attempt)).collect();
+    }
+
+    /// The others are forgotten with their engines.
+    fn forget_empty(&mut self, node: NodeId) {
+        if !self.engines.values().any(|n| *n == node) {
+            self.nodes.remove(&node);
         }
     }
 
@@ -157,6 +189,8 @@ impl Model {
             accepted: BTreeSet::new(),
             failed: BTreeSet::new(),
             cancelled_on: BTreeSet::new(),
+            ran_on: BTreeSet::new(),
+            refused_on: BTreeSet::new(),
         };
         self.jobs.insert(job, model);
     }
@@ -193,14 +227,19 @@ impl Model {
             }
             Action::Finished { client, job, outcome } => self.finished(cause, *client, *job, *outcome),
             Action::Drained { node } => self.drained(*node),
-            Action::Expired { node } => ensure(matches!(cause, Input::Tick), || format!("{node} expired")),
-            Action::EngineGone { engine, .. } => self.gone(*engine),
+            Action::Expired { node } => {
+                self.forget_empty(*node);
+                ensure(matches!(cause, Input::Tick), || format!("{node} expired"))
+            }
+            Action::EngineGone { engine, .. } => self.gone(cause, *engine),
         }
     }
 
     fn registered(&mut self, node: NodeId, engines: &[EngineId]) -> Result<(), Broken> {
+        let mut tags = std::mem::take(&mut self.tags_to_come).into_iter();
         for engine in engines {
             ensure(self.ids_used.insert(*engine), || format!("engine id {engine} is granted again"))?;
+            self.tags.insert(*engine, tags.next().unwrap_or_default());
             self.engines.insert(*engine, node);
         }
         self.node(node).engines = engines.to_vec();
@@ -218,9 +257,14 @@ impl Model {
         ensure(self.engines.get(&engine) == Some(&node), || format!("assigned to {engine}, which is gone"))?;
         let place = &self.nodes[&node];
         ensure(!place.pressed && !place.draining, || format!("assigned to {engine} of a closed node"))?;
+        ensure(self.jobs.contains_key(&run.job), || format!("{run:?} of no job"))?;
+        self.check_begun(run.job, engine)?;
         let job = self.jobs.get_mut(&run.job).ok_or("assigned of no job")?;
         ensure(job.ended.is_none(), || format!("{run:?} after the end"))?;
-        ensure(!self.clients[&job.client], || format!("{run:?} of a client that does not read"))?;
+        match self.clients.get(&job.client) {
+            Some(pressed) => ensure(!pressed, || format!("{run:?} of a client that does not read"))?,
+            None => ensure(job.spec.kept, || format!("{run:?} of a client that is gone"))?,
+        }
         ensure(run.elements().end <= job.supplied, || format!("{run:?}, supplied {}", job.supplied))?;
         for (i, index) in run.chunks().enumerate() {
             let first = run.element_first + i as u64 * u64::from(run.chunk_len);
@@ -256,6 +300,7 @@ impl Model {
         let named = (run.job, run.first, run.count, run.attempt) == (*key, *first, *count, *attempt);
         ensure(named, || format!("{run:?} accepted, but {cause:?} reported"))?;
         let job = self.jobs.get_mut(key).ok_or("accepted of no job")?;
+        job.ran_on.insert(*engine);
         ensure(job.ended.is_none() && job.client == client, || format!("{run:?} accepted after the end"))?;
         for index in run.chunks() {
             let live = self.live.remove(&(*key, index));
@@ -317,9 +362,10 @@ impl Model {
                     format!("{key} expired at {}, was to begin by {:?}", self.now, job.begin_by)
                 })?;
             }
+            Outcome::Impossible(why) => self.check_impossible(key, why)?,
             Outcome::Cancelled => {
                 let wanted = matches!(cause, Input::Cancel { job, .. } if *job == key)
-                    || matches!(cause, Input::ClientLost { client: c } if *c == client);
+                    || matches!(cause, Input::ClientLost { client: c } if *c == client && !job.spec.kept);
                 ensure(wanted, || format!("{key} cancelled because of {cause:?}"))?;
             }
         }
@@ -343,10 +389,17 @@ impl Model {
         ensure(!left, || format!("node {id} drained, and holds chunks"))
     }
 
-    fn gone(&mut self, engine: EngineId) -> Result<(), Broken> {
+    fn gone(&mut self, cause: &Input, engine: EngineId) -> Result<(), Broken> {
         let node = self.engines.remove(&engine).ok_or("no such engine is gone")?;
-        if !self.engines.values().any(|n| *n == node) {
-            self.nodes.remove(&node);
+        self.forget_tags(engine);
+        let is_last = !self.engines.values().any(|n| *n == node);
+        match cause {
+            Input::EngineLeaving { .. } if is_last => {
+                let node = self.node(node);
+                (node.draining, node.drained) = (true, true);
+            }
+            Input::EngineLeaving { .. } => {}
+            _ => self.forget_empty(node),
         }
         self.live.retain(|_, live| live.engine != engine || !live.cancelled);
         Ok(())
@@ -354,12 +407,21 @@ impl Model {
 
     /// What must hold once all actions of an input were followed.
     pub(super) fn settle(&mut self, was_tick: bool) -> Result<(), Broken> {
+        let orphan =
+            |job: &JobModel| job.ended.is_none() && !job.spec.kept && !self.clients.contains_key(&job.client);
+        let orphan = self.jobs.iter().find(|(_, job)| orphan(job)).map(|(key, _)| key);
+        ensure(orphan.is_none(), || format!("{orphan:?} outlives its client and is not kept"))?;
         let gone = self.live.iter().find(|(_, live)| !self.engines.contains_key(&live.engine));
         ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
+        self.check_nobody_waits_in_vain()?;
         ensure(self.overran.is_none(), || format!("{:?} overran, and did not fail", self.overran))?;
         let begun =
             |job: &JobModel| job.ended.is_some() || job.chunks.values().any(|chunk| chunk.attempt > 0);
         let late = |job: &JobModel| job.begin_by.is_some_and(|deadline| deadline < self.now) && !begun(job);
+        for (client, bound) in &self.bounds {
+            let mine = self.jobs.values().filter(|job| job.client == *client && job.ended.is_none());
+            ensure(mine.count() <= *bound, || format!("{client} has more than {bound} jobs under way"))?;
+        }
         let forgotten = self.jobs.iter().find(|(_, job)| late(job) && was_tick);
         ensure(forgotten.is_none(), || format!("{:?} was to begin before", forgotten.map(|(key, _)| key)))?;
         for (at, attempt) in self.lost.drain(..) {

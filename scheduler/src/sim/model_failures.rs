@@ -57,6 +57,7 @@ impl Model {
                 ChunkFailure::WorkerLost { .. } => {
                     direct && chunk.held_by == [engine] && matches!(cause, Input::WorkerLost { .. })
                         || direct && chunk.held_by.last() == Some(&engine)
+                        || direct && matches!(cause, Input::EngineRestarted { .. })
                 }
                 ChunkFailure::CannotStart { .. } => direct || !able,
                 ChunkFailure::Overran { .. } => {
@@ -86,8 +87,15 @@ impl Model {
     }
 
     fn is_some_node_able(&self, job: JobKey) -> bool {
-        let Some(program) = self.jobs.get(&job).map(|job| job.spec.program) else { return true };
+        let Some(job) = self.jobs.get(&job) else { return true };
+        let program = job.spec.program;
         let gone = |node: &NodeId| !self.engines.values().any(|n| n == node);
+        let bound = !job.spec.place.is_anywhere() || !job.spec.after.is_empty();
+        // Which of any had ended when the job began, the model does not remember.
+        let partly = job.spec.after.iter().any(|d| d.follow && !d.all);
+        if bound && (partly || !self.is_some_engine_able(job)) {
+            return false;
+        }
         self.nodes
             .iter()
             .any(|(id, node)| !node.draining && !gone(id) && !self.barred.contains(&(program, *id)))

@@ -1,5 +1,6 @@
 //! What nodes do: join, run chunks, hand them back, die.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use phalanx_proto::ids::{EngineId, NodeId, Run};
 use super::model::Broken;
 use super::worker::{Running, Task, Unsent, Worker};
 use super::world::{Command, Event, SimNode, World};
+use crate::place::Tags;
 use crate::{Input, Loss, LossKind, RunningChunk};
 
 const BEAT_NS: u64 = 4_000_000;
@@ -17,12 +19,33 @@ impl World {
     pub(super) fn join(&mut self, engines: u32, wanted: Vec<EngineId>) -> Result<(), Broken> {
         let id = NodeId(self.name());
         let unable = (!self.healed && self.rng.once_in(12)).then(|| self.rng.below(3));
-        let node =
-            SimNode { workers: Vec::new(), stopped: None, up: self.now, down: self.now, unable, cut: false };
+        let node = SimNode {
+            workers: Vec::new(),
+            stopped: None,
+            up: self.now,
+            down: self.now,
+            urgent: self.now,
+            unable,
+            cancelled: BTreeSet::new(),
+            cut: false,
+        };
         self.nodes.insert(id, node);
         self.after(BEAT_NS, Event::Beat(id));
-        let joined = self.tell(Input::NodeJoined { node: id, engines, wanted })?;
+        let tags = (0..engines).map(|_| self.any_tags()).collect();
+        let joined = self.tell(Input::NodeJoined { node: id, engines, wanted, tags })?;
         if joined { Ok(()) } else { Err("a node could not join".to_owned()) }
+    }
+
+    /// Once the world is healed every engine has everything.
+    fn any_tags(&mut self) -> Tags {
+        let mut tags = Tags::new();
+        if self.healed || self.rng.once_in(3) {
+            tags.insert("gpu".into(), "0".into());
+        }
+        if self.healed || self.rng.once_in(2) {
+            tags.insert("memory".into(), "64".into());
+        }
+        tags
     }
 
     /// Signs of life travel on a connection of their own, and may be lost.
@@ -46,7 +69,11 @@ impl World {
     pub(super) fn obey(&mut self, node: NodeId, command: Command) {
         match command {
             Command::Assign { engine, task, epoch } => {
+                let is_cancelled = self.nodes[&node].cancelled.contains(&task.run.job);
                 let Some(worker) = self.worker(node, engine).filter(|w| w.epoch == epoch) else { return };
+                if is_cancelled {
+                    return self.hand_back(node, engine, &[task.run]);
+                }
                 worker.push(task);
                 self.interrupt(node, engine);
                 self.go_on(node, engine);
@@ -56,7 +83,23 @@ impl World {
                 let runs = worker.recall(job, first, count, attempt);
                 self.hand_back(node, engine, &runs);
             }
+            Command::Restart { engine } => {
+                if let Some(worker) = self.worker(node, engine) {
+                    worker.die();
+                }
+            }
+            Command::Leave { engine } => {
+                let Some(site) = self.nodes.get_mut(&node) else { return };
+                site.workers.retain(|worker| worker.engine != engine);
+                if site.workers.is_empty() {
+                    self.nodes.remove(&node);
+                    self.after(GRACE_NS, Event::SessionEnds(node));
+                }
+            }
             Command::Cancel { engine, job } => {
+                if let Some(site) = self.nodes.get_mut(&node) {
+                    site.cancelled.insert(job);
+                }
                 let Some(worker) = self.worker(node, engine) else { return };
                 let runs = worker.cancel(job);
                 let generation = worker.generation;
@@ -70,7 +113,18 @@ impl World {
         self.send_unsent(node, engine);
         for run in runs {
             let (job, first, count, attempt) = (run.job, run.first, run.count, run.attempt);
-            self.say(node, Input::Returned { node, engine, job, first, count, attempt });
+            self.say(node, Input::Returned { node, engine, job, first, count, attempt, refused: false });
+        }
+    }
+
+    /// A condition is not met: all that waits of its job goes back.
+    fn refuse(&mut self, node: NodeId, engine: EngineId, task: &Task) {
+        let Some(worker) = self.worker(node, engine) else { return };
+        let mut runs = vec![task.run];
+        runs.extend(worker.cancel(task.run.job));
+        self.send_unsent(node, engine);
+        for Run { job, first, count, attempt, .. } in runs {
+            self.say(node, Input::Returned { node, engine, job, first, count, attempt, refused: true });
         }
     }
 
@@ -107,6 +161,10 @@ impl World {
         let program = self.specs[&task.run.job].program.0;
         if self.nodes[&node].unable == Some(program) {
             return self.lose_worker(node, engine, LossKind::CannotStart, None);
+        }
+        if self.specs[&task.run.job].place.conditional && self.natures[&task.run.job].refuses(engine) {
+            self.refuse(node, engine, &task);
+            return self.go_on(node, engine);
         }
         let ns = self.chunk_ns(&task);
         let (started, ends) = (self.now, self.now + ns);

@@ -8,6 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 
 use super::model::{Broken, Model};
 use super::rng::Rng;
+use super::streams::SimStream;
 use super::worker::Worker;
 use super::{Options, Summary};
 use crate::{Action, Config, Input, JobSpec, Scheduler, Timestamp};
@@ -33,6 +34,8 @@ pub(super) enum Event {
     Continue(NodeId),
     /// A client does something.
     Client(ClientId),
+    /// A stream does something.
+    Stream(ClientId),
     /// Something goes wrong.
     Fault,
 }
@@ -43,6 +46,8 @@ pub(super) enum Command {
     Assign { engine: EngineId, task: super::worker::Task, epoch: u32 },
     Recall { engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     Cancel { engine: EngineId, job: JobKey },
+    Restart { engine: EngineId },
+    Leave { engine: EngineId },
 }
 
 /// A node.
@@ -54,8 +59,12 @@ pub(super) struct SimNode {
     /// When its last message and its last command arrive: a connection keeps the order.
     pub(super) up: u64,
     pub(super) down: u64,
+    /// When its last urgent command arrives.
+    pub(super) urgent: u64,
     /// Programs that do not run here.
     pub(super) unable: Option<u64>,
+    /// Jobs of which nothing is to be started: what was sent before may still come.
+    pub(super) cancelled: BTreeSet<JobKey>,
     /// The core has ended the session, or it is cut; the node itself may not know.
     pub(super) cut: bool,
 }
@@ -80,6 +89,8 @@ pub(super) struct Nature {
     pub(super) kills_one_in: u64,
     /// One element in so many runs for longer than it may.
     pub(super) overruns_one_in: u64,
+    /// On one engine in so many its condition is not met.
+    pub(super) refuses_one_in: u64,
 }
 
 /// Everything.
@@ -92,6 +103,7 @@ pub(super) struct World {
     pub(super) model: Model,
     pub(super) nodes: BTreeMap<NodeId, SimNode>,
     pub(super) clients: BTreeMap<ClientId, SimClient>,
+    pub(super) streams: BTreeMap<ClientId, SimStream>,
     pub(super) natures: BTreeMap<JobKey, Nature>,
     pub(super) specs: BTreeMap<JobKey, JobSpec>,
     epochs: BTreeMap<EngineId, u32>,
@@ -125,6 +137,7 @@ impl World {
             model: Model::new(config.crash_limit),
             nodes: BTreeMap::new(),
             clients: BTreeMap::new(),
+            streams: BTreeMap::new(),
             natures: BTreeMap::new(),
             specs: BTreeMap::new(),
             epochs: BTreeMap::new(),
@@ -192,6 +205,7 @@ impl World {
             }
             Event::Fault => self.fault(),
             Event::Client(client) => self.client_acts(client),
+            Event::Stream(client) => self.stream_acts(client),
             Event::Rejoin { engines, wanted } => self.join(engines, wanted),
             Event::Continue(node) => {
                 let backlog = self.nodes.get_mut(&node).and_then(|n| n.stopped.take()).unwrap_or_default();
@@ -249,6 +263,7 @@ impl World {
         }
         if result.is_ok() {
             self.model.accept(&input);
+            self.pass_on(&input);
         }
         while let Some(action) = self.core.poll_action() {
             if let Some(trace) = &mut self.trace {
@@ -267,6 +282,19 @@ impl World {
         Ok(result.is_ok())
     }
 
+    /// What the driver does with a client's wish, once the core agrees.
+    fn pass_on(&mut self, input: &Input) {
+        let (engine, command) = match *input {
+            Input::EngineRestarted { engine, .. } => (engine, Command::Restart { engine }),
+            Input::EngineLeaving { engine, .. } => (engine, Command::Leave { engine }),
+            _ => return,
+        };
+        *self.epochs.entry(engine).or_default() += 1;
+        if let Some(node) = self.model.engines.get(&engine).copied() {
+            self.urgently(node, command);
+        }
+    }
+
     /// What the driver does.
     fn perform(&mut self, action: Action) {
         match action {
@@ -281,7 +309,7 @@ impl World {
                 self.summary.recalled += u64::from(count);
                 self.command(node, Command::Recall { engine, job, first, count, attempt });
             }
-            Action::CancelOn { node, engine, job } => self.command(node, Command::Cancel { engine, job }),
+            Action::CancelOn { node, engine, job } => self.urgently(node, Command::Cancel { engine, job }),
             Action::Registered { node, engines } => {
                 self.used.extend(engines.iter().copied());
                 if let Some(node) = self.nodes.get_mut(&node) {
@@ -302,7 +330,7 @@ impl World {
         node.cut = true;
         let wanted: Vec<EngineId> = node.workers.iter().map(|w| w.engine).collect();
         let delay = self.rng.between(1, 3_000_000);
-        if matches!(why, Action::Expired { .. }) {
+        if matches!(why, Action::Expired { .. }) && !wanted.is_empty() {
             self.after(delay, Event::Rejoin { engines: wanted.len() as u32, wanted });
         } else {
             self.after(delay, Event::SessionEnds(id));
@@ -314,6 +342,16 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id).filter(|node| !node.cut) else { return };
         node.down = node.down.max(self.now + delay);
         let time = node.down;
+        self.at(time, Event::ToNode(id, command));
+    }
+
+    /// As [`command`](Self::command), overtaking what was sent before; nothing overtakes it.
+    fn urgently(&mut self, id: NodeId, command: Command) {
+        let delay = self.rng.between(20_000, 150_000);
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| !node.cut) else { return };
+        node.urgent = node.urgent.max(self.now + delay);
+        node.down = node.down.max(node.urgent);
+        let time = node.urgent;
         self.at(time, Event::ToNode(id, command));
     }
 

@@ -29,7 +29,12 @@ impl Core {
             core.tell(Input::ClientJoined { client: ClientId(client) });
         }
         for (node, engines) in nodes.iter().enumerate() {
-            core.tell(Input::NodeJoined { node: NodeId(node as u64), engines: *engines, wanted: Vec::new() });
+            core.tell(Input::NodeJoined {
+                node: NodeId(node as u64),
+                engines: *engines,
+                wanted: Vec::new(),
+                tags: Vec::new(),
+            });
         }
         core
     }

@@ -51,7 +51,7 @@ fn submission(job: u64) -> Submit {
         id: Bytes::copy_from_slice(&u128::from(job).to_be_bytes()),
         elements: 4,
         stride: 8,
-        plan: Some(submit::Plan::Balanced(v1::BalancedPlan { chunksize: 1, remaining: Vec::new() })),
+        plan: Some(submit::Plan::Balanced(v1::BalancedPlan { chunksize: 1, ..v1::BalancedPlan::default() })),
         ..Submit::default()
     }
 }

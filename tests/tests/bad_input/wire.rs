@@ -47,7 +47,7 @@ pub(crate) fn greeting(peer: Peer) -> ClientHello {
 }
 
 pub(crate) fn registration(protocol: u32) -> Register {
-    Register { peer: Some(peer(protocol)), engines: 1, wanted: Vec::new(), target: target() }
+    Register { peer: Some(peer(protocol)), engines: 1, target: target(), ..Register::default() }
 }
 
 /// What a peer is told that does not look at its own file before it connects.

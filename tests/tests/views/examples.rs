@@ -27,6 +27,12 @@ fn pi() {
 }
 
 #[test]
+fn stream() {
+    let out = example("stream");
+    assert!(out.starts_with("π ≈ 3.14") && out.contains(" batches"), "{out}");
+}
+
+#[test]
 fn sweep() {
     let out = example("sweep");
     assert!(out.contains("101 settings, 1 failed") && out.contains("saved to"), "{out}");

@@ -1,0 +1,114 @@
+//! Whether the controller has promised to keep a job, and following it by its id when a connection was lost.
+
+use std::time::Duration;
+
+use super::state::{Ended, Job};
+use crate::error::{Error, NotKept, Result};
+
+/// What the controller has said of keeping a job.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Promise {
+    /// Nothing, so far.
+    #[default]
+    Open,
+    /// All of it is there.
+    Given,
+    /// It will not be kept, or is kept no more.
+    Broken(Error),
+}
+
+impl Job {
+    /// The controller has all of it.
+    pub(crate) fn is_promised(&self) {
+        self.promise(Promise::Given);
+    }
+
+    /// Its results can be had by nobody else.
+    pub(crate) fn keeps_no_more(&self, why: Error) {
+        self.promise(Promise::Broken(why));
+    }
+
+    fn promise(&self, promise: Promise) {
+        self.lock().promise = promise;
+        self.tell();
+    }
+
+    /// Waits until the controller has said whether it keeps the job. Somebody else runs the connection meanwhile.
+    pub(crate) fn wait_kept(&self, timeout: Option<Duration>) -> Result<()> {
+        if let Some(error) = self.failed_unpromised() {
+            return Err(error);
+        }
+        if !self.spec.options.kept {
+            let message = "nobody asked for that; make the view keep() before the call".to_owned();
+            return Err(Error::NotKept { job: self.id.to_string(), why: NotKept::Unasked, message });
+        }
+        match self.wait_for_promise(timeout) {
+            Promise::Given => Ok(()),
+            Promise::Broken(why) => Err(why),
+            Promise::Open => {
+                Err(self.failed_unpromised().unwrap_or_else(|| Error::Timeout(timeout.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// Why it has failed, if it did before anything was said of keeping it: it may never have been sent.
+    fn failed_unpromised(&self) -> Option<Error> {
+        let state = self.lock();
+        match (&state.ended, &state.promise) {
+            (Some(Ended::Failed(error)), Promise::Open) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// From now on it is followed by its id: all that the controller has kept of it comes, again or for the first time.
+    pub(crate) fn follow(&self) {
+        let mut state = self.lock();
+        state.clear_parts();
+        let known = state.runs.iter().map(|run| (run.first_chunk, run.attempt)).collect();
+        state.known = Some(known);
+    }
+
+    /// The controller does not know it: it is submitted anew.
+    pub(crate) fn follow_no_more(&self) {
+        self.lock().known = None;
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.is_attached || self.lock().known.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Elements;
+    use crate::job::{JobOptions, JobPlan, JobSpec};
+    use crate::worker::Function;
+
+    fn job(kept: bool) -> Job {
+        let function = Function { entry: 0, label: "f", own_worker: false };
+        let plan = JobPlan::Balanced { chunksize: 1 };
+        let spec = JobSpec::new(function, Elements::default(), bytes::Bytes::new(), plan);
+        Job::new(1, JobSpec { options: JobOptions { kept, ..JobOptions::default() }, ..spec })
+    }
+
+    #[test]
+    fn nobody_waits_for_a_promise_that_cannot_come() {
+        let unasked = job(false).wait_kept(None).unwrap_err();
+        assert!(matches!(unasked, Error::NotKept { why: NotKept::Unasked, .. }), "{unasked}");
+        let failed = job(true);
+        failed.end(Ended::Failed(Error::NoEngines));
+        assert!(matches!(failed.wait_kept(None), Err(Error::NoEngines)));
+        let late = job(true);
+        assert!(matches!(late.wait_kept(Some(Duration::ZERO)), Err(Error::Timeout(_))));
+    }
+
+    #[test]
+    fn a_promise_is_given_and_may_be_broken_later() {
+        let job = job(true);
+        job.is_promised();
+        assert!(job.wait_kept(None).is_ok());
+        job.keeps_no_more(Error::Closed);
+        assert!(matches!(job.wait_kept(None), Err(Error::Closed)));
+    }
+}

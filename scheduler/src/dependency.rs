@@ -1,0 +1,212 @@
+//! What must be over before a job may begin.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::fmt;
+
+use phalanx_proto::ids::{EngineId, JobKey};
+
+/// Jobs that ended are remembered, so that others can wait for them after the fact; the oldest are forgotten first.
+pub(crate) const PAST_JOBS_MAX: usize = 16_384;
+
+/// Other jobs that must have ended before a job begins, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// Which.
+    pub jobs: Vec<JobKey>,
+    /// All of them; else any one.
+    pub all: bool,
+    /// One that ended with every element well counts.
+    pub success: bool,
+    /// One that ended in another way counts: elements failed, it was cancelled, it could not begin.
+    pub failure: bool,
+    /// The job goes only where they ran: to engines that completed chunks of all of them, or of any.
+    pub follow: bool,
+}
+
+impl Dependency {
+    /// After all of these have succeeded.
+    #[must_use]
+    pub fn on(jobs: Vec<JobKey>) -> Self {
+        Self { jobs, all: true, success: true, failure: false, follow: false }
+    }
+}
+
+/// Why a job cannot be run, now or ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impossible {
+    /// A job that it waits for did not end as it must have.
+    Dependency {
+        /// Which.
+        job: JobKey,
+        /// It has succeeded, where a failure was waited for.
+        succeeded: bool,
+    },
+    /// There is no engine, or no more, on which the jobs have run that it follows.
+    Follow,
+    /// The engines that it was bound to are gone.
+    Targets,
+    /// No engine that is there has what it needs.
+    Needs,
+    /// Its condition is met on no engine.
+    Condition {
+        /// How many were asked.
+        engines: u32,
+    },
+}
+
+/// How a dependency stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Met,
+    Open,
+    Never(Impossible),
+}
+
+/// A job that has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct PastJob {
+    pub(crate) succeeded: bool,
+    /// Engines that completed chunks of it, ascending.
+    pub(crate) ran_on: Box<[EngineId]>,
+}
+
+/// Jobs that have ended, the last of them.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    jobs: BTreeMap<JobKey, PastJob>,
+    order: VecDeque<JobKey>,
+}
+
+impl Past {
+    pub(crate) fn enter(&mut self, key: JobKey, job: PastJob) {
+        if self.order.len() == PAST_JOBS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.jobs.remove(&oldest);
+        }
+        self.jobs.insert(key, job);
+        self.order.push_back(key);
+    }
+
+    pub(crate) fn get(&self, key: JobKey) -> Option<&PastJob> {
+        self.jobs.get(&key)
+    }
+
+    /// How a dependency stands, all of whose jobs are either over, or still live.
+    pub(crate) fn standing(&self, dependency: &Dependency) -> Standing {
+        let mut open = false;
+        let mut wrong = None;
+        let mut right = dependency.jobs.is_empty();
+        for &job in &dependency.jobs {
+            let Some(past) = self.get(job) else {
+                open = true;
+                continue;
+            };
+            let counts = if past.succeeded { dependency.success } else { dependency.failure };
+            right |= counts;
+            if !counts && wrong.is_none() {
+                wrong = Some(Impossible::Dependency { job, succeeded: past.succeeded });
+            }
+        }
+        match (dependency.all, wrong) {
+            (true, Some(wrong)) => Standing::Never(wrong),
+            (false, _) if right => Standing::Met,
+            _ if open => Standing::Open,
+            (false, Some(wrong)) => Standing::Never(wrong),
+            _ => Standing::Met,
+        }
+    }
+
+    /// The engines to which a job goes that follows these, which have ended.
+    pub(crate) fn followed(&self, dependency: &Dependency) -> Vec<EngineId> {
+        let ran_on: Vec<&[EngineId]> =
+            dependency.jobs.iter().filter_map(|job| Some(&*self.get(*job)?.ran_on)).collect();
+        let mut engines: Vec<EngineId> = ran_on.concat();
+        engines.sort_unstable();
+        engines.dedup();
+        if dependency.all {
+            engines.retain(|id| ran_on.iter().all(|engines| engines.binary_search(id).is_ok()));
+        }
+        engines
+    }
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependency { succeeded: false, .. } => {
+                f.write_str("a job that it was to run after did not succeed")
+            }
+            Self::Dependency { succeeded: true, .. } => {
+                f.write_str("a job whose failure it was to run after has succeeded")
+            }
+            Self::Follow => {
+                f.write_str("there is no engine, or no more, on which the jobs ran that it follows")
+            }
+            Self::Targets => f.write_str("the engines that it was bound to are gone"),
+            Self::Needs => f.write_str("no engine that is there has what it needs"),
+            Self::Condition { engines: 1 } => {
+                f.write_str("its condition is not met on the only engine that was asked")
+            }
+            Self::Condition { engines } => {
+                write!(f, "its condition is met on none of the {engines} engines that were asked")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(jobs: &[(u64, bool, &[u32])]) -> Past {
+        let mut past = Past::default();
+        for (key, succeeded, engines) in jobs {
+            let ran_on = engines.iter().map(|id| EngineId(*id)).collect();
+            past.enter(JobKey(*key), PastJob { succeeded: *succeeded, ran_on });
+        }
+        past
+    }
+
+    fn on(jobs: &[u64]) -> Dependency {
+        Dependency::on(jobs.iter().map(|key| JobKey(*key)).collect())
+    }
+
+    #[test]
+    fn all_or_any_by_success_or_failure() {
+        let past = past(&[(1, true, &[]), (2, false, &[]), (3, true, &[])]);
+        let never = |job, succeeded| Standing::Never(Impossible::Dependency { job: JobKey(job), succeeded });
+        assert_eq!(past.standing(&on(&[1, 3])), Standing::Met);
+        assert_eq!(past.standing(&on(&[1, 9])), Standing::Open);
+        assert_eq!(past.standing(&on(&[9, 2])), never(2, false));
+        assert_eq!(past.standing(&on(&[])), Standing::Met);
+        let any = |jobs: &[u64]| Dependency { all: false, ..on(jobs) };
+        assert_eq!(past.standing(&any(&[2, 1])), Standing::Met);
+        assert_eq!(past.standing(&any(&[2, 9])), Standing::Open);
+        assert_eq!(past.standing(&any(&[2])), never(2, false));
+        assert_eq!(past.standing(&any(&[])), Standing::Met);
+        let either = Dependency { failure: true, ..on(&[1, 2]) };
+        assert_eq!(past.standing(&either), Standing::Met);
+        let failure = Dependency { failure: true, success: false, ..on(&[2, 3]) };
+        assert_eq!(past.standing(&failure), never(3, true));
+    }
+
+    #[test]
+    fn who_follows_goes_where_all_ran_or_any() {
+        let past = past(&[(1, true, &[0, 2, 4]), (2, true, &[2, 3, 4])]);
+        let ids =
+            |dependency: &Dependency| past.followed(dependency).iter().map(|id| id.0).collect::<Vec<_>>();
+        assert_eq!(ids(&on(&[1, 2])), [2, 4]);
+        assert_eq!(ids(&Dependency { all: false, ..on(&[1, 2]) }), [0, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut past = Past::default();
+        for key in 0..=PAST_JOBS_MAX as u64 {
+            past.enter(JobKey(key), PastJob { succeeded: true, ran_on: Box::default() });
+        }
+        assert!(past.get(JobKey(0)).is_none() && past.get(JobKey(1)).is_some());
+    }
+}

@@ -1,0 +1,151 @@
+//! Streams with real processes: ipyparallel's `imap`, `max_outstanding`, endless input, cancelling (its issue 743).
+
+use phalanx::Error;
+use phalanx_tests::{Cluster, DEADLINE, Finished, Program, wait_until};
+
+fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
+    Program::run(cluster, "streams", arguments)
+}
+
+#[test]
+fn a_reader_that_stops_stops_the_input_and_memory_stays_bounded() {
+    let cluster = Cluster::start(2);
+    let gate = cluster.gate("gate");
+    let mut program = Program::start(&cluster, "streams", &["stops", gate.folder()]);
+    program.wait_for_line("stopped");
+    // What is under way ends, and nothing follows.
+    cluster.wait_until_idle();
+    assert_eq!(cluster.status().payload_bytes, 0, "what nobody waits for is not kept");
+    let resident = resident_kib(program.pid());
+    assert!(resident < 256 << 10, "a million elements of 1 KiB, of which the client holds {resident} KiB");
+    gate.open();
+    assert_eq!(program.finish().line("went on"), "went on");
+    cluster.wait_until_idle();
+}
+
+#[test]
+fn what_waits_at_the_controller_is_bounded_while_engines_are_held_up() {
+    let cluster = Cluster::start(2);
+    let gate = cluster.gate("gate");
+    let mut program = Program::start(&cluster, "streams", &["held", gate.folder()]);
+    gate.wait_for_arrivals(2);
+    // The reader waits, with all that its bound allows under way.
+    wait_until("the bound is reached", DEADLINE, || cluster.status().jobs.len() == 200);
+    let bytes = cluster.status().payload_bytes;
+    assert!((200 << 10..1 << 20).contains(&bytes), "{bytes} bytes");
+    gate.open();
+    program.wait_for_line("pulled ");
+    program.finish();
+}
+
+#[test]
+fn a_stream_is_cancelled_from_another_thread_and_nothing_is_left_of_it() {
+    let cluster = Cluster::start(2);
+    let gate = cluster.gate("gate");
+    let mut program = Program::start(&cluster, "streams", &["cancel", gate.folder()]);
+    program.wait_for_line("ended");
+    cluster.wait_until_idle();
+    gate.open();
+    program.finish();
+}
+
+#[test]
+fn a_failing_element_is_an_error_of_its_own_and_the_stream_goes_on() {
+    let cluster = Cluster::start(2);
+    assert_eq!(run(&cluster, &["failures"]).line("failed"), "failed 200");
+    let finished = run(&cluster, &["kills"]);
+    let errors = finished.lines("error ");
+    assert!(errors.len() == 1 && errors[0].starts_with("error element 50 "), "{errors:?}");
+    assert!(errors[0].contains("quarantined: it ended the process that ran it 3 times"), "{errors:?}");
+    assert_eq!(finished.line("good"), "good 99");
+}
+
+#[test]
+fn a_stream_goes_on_when_the_controller_is_back() {
+    let mut cluster = Cluster::start(2);
+    let gate = cluster.gate("gate");
+    let mut program = Program::start(&cluster, "streams", &["restart", gate.folder()]);
+    gate.wait_for_arrivals(1);
+    cluster.controller().kill();
+    cluster.start_controller();
+    gate.open();
+    program.wait_for_line("all there");
+    program.finish();
+}
+
+#[test]
+fn every_engine_has_its_part_of_a_stream() {
+    let cluster = Cluster::start(3);
+    assert_eq!(run(&cluster, &["spreads"]).line("processes"), "processes 3");
+}
+
+#[test]
+fn a_stream_whose_client_is_closed_says_so_once() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let mut stream = client.load_balanced_view().map_stream(|x: u64| x, 0..);
+    assert_eq!(stream.next().unwrap().unwrap(), 0);
+    drop(client);
+    assert!(matches!(stream.find_map(Result::err), Some(Error::Closed)));
+    assert!(stream.next().is_none());
+}
+
+#[test]
+fn input_that_panics_ends_the_stream_after_what_came_before() {
+    let client = phalanx::Client::in_process(2).unwrap();
+    let input = (0..).inspect(|x| assert!(*x < 20, "no more than twenty"));
+    let mut stream = client.load_balanced_view().map_stream(|x: u64| x + 1, input);
+    for x in 0..20 {
+        assert_eq!(stream.next().unwrap().unwrap(), x + 1);
+    }
+    let error = stream.next().unwrap().unwrap_err();
+    assert!(matches!(&error, Error::StreamInput(text) if text == "no more than twenty"), "{error}");
+    assert!(stream.next().is_none() && stream.next().is_none());
+}
+
+#[test]
+fn bounds_of_nothing_and_chunks_of_nothing_are_one_error_each() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let view = client.load_balanced_view();
+    let stream = || view.map_stream(|x: u64| x, 0..);
+    for (stream, text) in [
+        (stream().max_outstanding(0), "max_outstanding(0)"),
+        (stream().max_bytes(0), "max_bytes(0)"),
+        (stream().chunksize(0), "chunksize 0"),
+        (stream().chunksize(-1), "chunksize -1"),
+    ] {
+        let outcomes: Vec<_> = stream.collect();
+        let [Err(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn an_element_that_cannot_be_encoded_is_an_error_in_its_place() {
+    /// Serde says no to some of them.
+    #[derive(Debug, serde::Deserialize)]
+    struct Picky(u64);
+    impl serde::Serialize for Picky {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if self.0 == 7 {
+                Err(serde::ser::Error::custom("not seven"))
+            } else {
+                self.0.serialize(serializer)
+            }
+        }
+    }
+    let client = phalanx::Client::in_process(2).unwrap();
+    let stream = client.load_balanced_view().map_stream(|x: Picky| x.0, (0..20).map(Picky));
+    for (x, outcome) in (0..20).zip(stream) {
+        match outcome {
+            Ok(value) => assert!(value == x && x != 7),
+            Err(e) => assert!(x == 7 && e.to_string().contains("element 7: codec error"), "{e}"),
+        }
+    }
+}
+
+/// What a process has in memory.
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
