@@ -52,6 +52,10 @@ pub(crate) enum Group {
     Auto,
     /// Results that go to a file while they come
     Results,
+    /// Calls of one client while another one's job runs
+    Sharing,
+    /// One value to all engines, once and one by one
+    Broadcast,
     /// What it costs to keep a history of jobs
     History,
     /// Barrier, broadcast, all_reduce and gather between ranks

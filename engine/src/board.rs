@@ -1,5 +1,6 @@
 //! The page that an engine daemon and its worker share: on it the worker writes what it runs, so
-//! that its death can be blamed on the right chunk, without a message per chunk.
+//! that its death can be blamed on the right chunk, without a message per chunk. The daemon writes there how many urgent runs it
+//! has sent, so that a busy worker knows when to look, without a system call.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +12,7 @@ use phalanx_proto::frames::{Chunks, During};
 
 const BYTES: usize = 4096;
 
-/// What a worker runs at the moment. One side writes, the other reads.
+/// What a worker runs at the moment, and what it is wanted for. One side writes what the other reads.
 #[derive(Debug)]
 pub struct Board {
     file: File,
@@ -99,6 +100,35 @@ impl Board {
         self.word(3).store(u64::from(place), Ordering::Relaxed);
     }
 
+    /// The run of this job waits between two elements, while an urgent one is started in its place.
+    pub fn suspend(&self, job: u64) {
+        self.word(7).store(job.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Nothing waits any more.
+    pub fn resume(&self) {
+        self.word(7).store(0, Ordering::Release);
+    }
+
+    /// The job of which a run waits.
+    #[must_use]
+    pub fn suspended(&self) -> Option<u64> {
+        self.word(7).load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// So many urgent runs were sent in all. The daemon says so when one is on its way; the worker when one has come, for while it was
+    /// starting there was no page to say it on.
+    pub fn announce(&self, runs: u64) {
+        self.word(8).fetch_max(runs, Ordering::AcqRel);
+    }
+
+    /// How many urgent runs were announced.
+    #[inline]
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        self.word(8).load(Ordering::Relaxed)
+    }
+
     /// It runs nothing.
     pub fn idle(&self) {
         self.word(0).store(0, Ordering::Release);
@@ -137,6 +167,13 @@ mod tests {
         worker.advance(41);
         worker.reach(3);
         assert_eq!(daemon.running(), Some(Running { job: 7, chunk: 41, attempt: 2, place: 3 }));
+        worker.suspend(7);
+        assert_eq!((daemon.suspended(), daemon.running().map(|running| running.job)), (Some(7), Some(7)));
+        worker.resume();
+        assert_eq!(daemon.suspended(), None);
+        daemon.announce(3);
+        worker.announce(2);
+        assert_eq!(worker.announced(), 3);
         worker.set_run(40, 400, 10);
         let during = daemon.during().unwrap();
         assert_eq!((during.chunks.first, during.chunks.count, during.element_first), (41, 1, 410));

@@ -141,6 +141,7 @@ impl Session {
             stride: a.stride,
             lens: a.lens,
             only: packed(&a.only),
+            urgent: a.urgent,
             data: a.data,
         });
         give(slot, &self.ctx, job, frame).await;
@@ -155,16 +156,24 @@ impl Session {
             self.cancelled.pop_first();
         }
         let Some(slot) = slot(&mut self.slots, &self.left, engine)? else { return Ok(()) };
+        let mut generations = Vec::new();
         for worker in slot.knowing(job) {
             worker.send_urgently(Frame::Cancel(job)).await;
-            let generation = worker.generation;
-            let (events, grace) = (self.ctx.events.clone(), self.ctx.config.cancel_grace);
-            tokio::spawn(async move {
-                tokio::time::sleep(grace).await;
-                let _ = events.send(Event::GraceOver { engine, generation, job }).await;
-            });
+            generations.push(worker.generation);
+        }
+        for generation in generations {
+            self.wait_for_end(engine, generation, job);
         }
         Ok(())
+    }
+
+    /// A cancelled chunk that runs has some time to end.
+    fn wait_for_end(&self, engine: u32, generation: u64, job: u64) {
+        let (events, grace) = (self.ctx.events.clone(), self.ctx.config.cancel_grace);
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            let _ = events.send(Event::GraceOver { engine, generation, job }).await;
+        });
     }
 
     async fn close(&mut self, job: u64) {
@@ -188,6 +197,9 @@ impl Session {
                 let worker = self.slots.get(&engine)?.worker(generation)?;
                 if worker.running().is_some_and(|r| r.job == job) {
                     worker.kill();
+                } else if worker.suspended() == Some(job) {
+                    // What runs in its place is of somebody else: it is not ended for that.
+                    self.wait_for_end(engine, generation, job);
                 }
                 None
             }

@@ -22,14 +22,15 @@ use crate::worker::ThreadLauncher;
 /// More than anything takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Workers that greet, tell the test of the chunks they are given, hand back chunk 9, and end when they are given chunk 0.
+/// Workers that greet, tell the test of the chunks they are given, hand back chunk 9, let another job's
+/// urgent chunk run in place of chunk 7, and end when they are given chunk 0.
 struct Mortal {
     protocol: u32,
     tell: Mutex<channel::Sender<u64>>,
 }
 
 impl ThreadLauncher for Mortal {
-    fn run(&self, mut socket: UnixStream, _board: Board) {
+    fn run(&self, mut socket: UnixStream, board: Board) {
         let ready = Ready { protocol: self.protocol, pid: 1, version: "7.8.9".to_owned() };
         let mut bytes = BytesMut::new();
         let _ = Frame::Ready(ready).encode_head(&mut bytes);
@@ -38,6 +39,10 @@ impl ThreadLauncher for Mortal {
         loop {
             while let Some(frame) = decoder.next_frame().unwrap() {
                 let Frame::Assign(assign) = frame else { continue };
+                if assign.chunks.first == 7 {
+                    board.suspend(assign.chunks.job);
+                    board.start(assign.chunks.job + 1, 0, 1);
+                }
                 self.tell.lock().unwrap().send(assign.chunks.first).unwrap();
                 match assign.chunks.first {
                     0 => return,
@@ -156,6 +161,24 @@ async fn what_was_sent_to_a_worker_that_is_gone_is_dropped() {
     site.command(assign(2, 1)).await;
     let given = tokio::task::spawn_blocking(move || [0, 1].map(|_| site.given.recv_timeout(DEADLINE))).await;
     assert_eq!(given.unwrap(), [Ok(0), Ok(2)]);
+}
+
+/// A cancelled chunk that waits for an urgent one of another client has not refused to end: nobody is ended for it.
+#[tokio::test]
+async fn a_cancelled_chunk_that_waits_for_anothers_is_given_more_time() {
+    let mut site = Site::new(PROTOCOL_VERSION);
+    site.command(open()).await;
+    site.command(assign(7, 0)).await;
+    let (given, site) =
+        tokio::task::spawn_blocking(move || (site.given.recv_timeout(DEADLINE), site)).await.unwrap();
+    let mut site = site;
+    assert_eq!(given, Ok(7));
+    assert!(site.session.event(Event::GraceOver { engine: 0, generation: 1, job: 1 }).is_none());
+    let next = tokio::time::timeout(DEADLINE, site.news.recv()).await.unwrap();
+    assert!(matches!(next, Some(Event::GraceOver { engine: 0, generation: 1, job: 1 })), "{next:?}");
+    // The one that runs is ended when it is its own job that was cancelled.
+    site.session.event(Event::GraceOver { engine: 0, generation: 1, job: 2 });
+    assert_eq!(site.next_loss().await.kind(), v1::WorkerLossKind::Stopped);
 }
 
 #[tokio::test]

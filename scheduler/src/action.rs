@@ -14,7 +14,8 @@ pub enum Action {
     /// Tell the node the ids of its engines, and the clients about them.
     Registered { node: NodeId, engines: Vec<EngineId> },
     /// Send a run to an engine. `only`: just these offsets of the (single) chunk, a retry.
-    Assign { node: NodeId, engine: EngineId, run: Run, only: Option<Box<[u32]>> },
+    /// `urgent`: before what the engine has queued, which is of other clients, and between two elements of what it runs.
+    Assign { node: NodeId, engine: EngineId, run: Run, only: Option<Box<[u32]>>, urgent: bool },
     /// Ask for chunks back, if they have not been started.
     Recall { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     /// The report that is being handled counts: send it to the client. `retrying`: its failures are tried again.

@@ -56,12 +56,17 @@ impl Scheduler {
                 Next::Drain => break Mood::Content,
                 Next::Direct(client, chunk) => {
                     self.engines[at].direct.take(client);
+                    self.fair.arrive(chunk.job);
                     let piece = self.jobs[chunk.job].cutter.piece(chunk.ordinal, 1);
                     self.assign(at, chunk.job, piece, Holding::Direct);
                 }
                 Next::Balanced(job) => {
                     let room = self.room(at, job, filling);
                     if room.count == 0 {
+                        if self.is_urgent(at, job) {
+                            self.assign_urgent(at, job);
+                            given = true;
+                        }
                         break Mood::Content;
                     }
                     let piece =
@@ -83,6 +88,10 @@ impl Scheduler {
         };
         self.set_mood(at, mood);
         self.note(at);
+        // What has just been given may be what another client's call would wait for.
+        if self.clients.len() > 1 && !self.fair.is_empty() {
+            self.hurry();
+        }
         given
     }
 
@@ -93,17 +102,23 @@ impl Scheduler {
             return Next::Drain;
         }
         if !engine.direct.is_empty() {
+            let mut is_full = false;
             for (client, chunk) in engine.direct.next() {
                 let job = &self.jobs[chunk.job];
                 if self.fair.is_pressed(client) || chunk.ordinal >= job.direct_ready {
                     continue;
                 }
                 let fits = engine.program.is_none_or(|program| program == job.program);
-                return if fits && engine.held.direct() < DIRECT_CHUNKS_MAX {
-                    Next::Direct(client, chunk)
-                } else {
-                    Next::Drain
-                };
+                if fits && self.has_room_for_direct(at, chunk) {
+                    return Next::Direct(client, chunk);
+                }
+                is_full = true;
+                if !fits {
+                    break;
+                }
+            }
+            if is_full {
+                return Next::Drain;
             }
         }
         self.next_balanced(at)
@@ -162,8 +177,9 @@ impl Scheduler {
     }
 
     /// Puts chunks that were taken from their job on an engine.
-    fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
+    pub(crate) fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
         let keeps_attempt = self.has_bug(Bug::KeepsAttempt);
+        let urgent = piece.count == 1 && self.is_urgent(at, slot);
         self.begin(slot);
         let engine = &mut self.engines[at];
         let job = &mut self.jobs[slot];
@@ -181,19 +197,21 @@ impl Scheduler {
             attempt,
             charge_ns,
             holding,
+            urgent,
         };
+        if engine.held.chunks() == 0 {
+            (engine.begun, engine.urgent_ns) = (self.now, 0);
+        }
         engine.held.push(held);
         if engine.program.is_none() {
             engine.program = Some(job.program);
-            self.programs[job.program].engines += 1;
+            self.programs[job.program].holders.insert(at);
         }
         let run = job.run(piece, attempt);
-        self.actions.push_back(Action::Assign { node: engine.node, engine: engine.id, run, only });
-        if holding == Holding::Balanced {
-            self.fair.charge(slot, i64::try_from(held.charge_total_ns()).unwrap_or(i64::MAX));
-            if !self.jobs[slot].has_work() {
-                self.fair.set_ready(slot, false);
-            }
+        self.actions.push_back(Action::Assign { node: engine.node, engine: engine.id, run, only, urgent });
+        self.fair.charge(slot, i64::try_from(held.charge_total_ns()).unwrap_or(i64::MAX));
+        if holding == Holding::Balanced && !self.jobs[slot].has_work() {
+            self.fair.set_ready(slot, false);
         }
     }
 
@@ -209,6 +227,13 @@ impl Scheduler {
         if self.fair.is_empty() {
             return;
         }
+        self.feed_hungry();
+        if !self.fair.is_empty() {
+            self.hurry();
+        }
+    }
+
+    fn feed_hungry(&mut self) {
         for program in self.fair.ready_programs() {
             let mut from = 0;
             while self.fair.has_unbound_of(program) {

@@ -24,6 +24,8 @@ pub enum Bug {
     ForgivesOverruns,
     /// Jobs wait for ever.
     WaitsForEver,
+    /// Every chunk may overtake what an engine holds.
+    HurriesAlways,
     /// A job begins before what it waits for is over.
     BeginsTooEarly,
     /// A job whose engines are all gone waits on.
@@ -50,7 +52,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -60,6 +62,7 @@ impl Bug {
         Self::RetriesForever,
         Self::ForgivesOverruns,
         Self::WaitsForEver,
+        Self::HurriesAlways,
         Self::BeginsTooEarly,
         Self::WaitsInVain,
         Self::IgnoresPlaces,

@@ -42,6 +42,9 @@ pub(crate) struct Engine {
     pub(crate) recalling: bool,
     /// When what it holds last changed.
     pub(crate) news: Timestamp,
+    /// When it came to the chunk that it is at, and how long urgent ones have run since.
+    pub(crate) begun: Timestamp,
+    pub(crate) urgent_ns: u64,
     pub(crate) completed: u64,
 }
 
@@ -71,7 +74,9 @@ pub(crate) struct Program {
     pub(crate) key: ProgramKey,
     pub(crate) jobs: BTreeSet<JobKey>,
     /// Engines that hold chunks of it.
-    pub(crate) engines: u32,
+    pub(crate) holders: BTreeSet<u32>,
+    /// The last of them that was given an urgent chunk.
+    pub(crate) looked_at: u32,
     /// Engines that hold chunks of it and could take more.
     pub(crate) hungry: BTreeSet<u32>,
     /// Nodes that cannot run it.

@@ -268,6 +268,23 @@ impl Fair {
         }
     }
 
+    /// Something of a direct job is to be assigned: who has waited for nothing has not saved up.
+    pub(crate) fn arrive(&mut self, job: u32) {
+        let client = self.lanes[self.jobs[job as usize].lane as usize].client;
+        let waits = |lane: &u32| self.lanes[*lane as usize].listed;
+        if self.clients[client as usize].lanes.iter().any(waits) {
+            return;
+        }
+        // The first in the order may have had more than it is listed with.
+        let first = self
+            .all
+            .first()
+            .map_or(0, |(.., lane)| self.clients[self.lanes[*lane as usize].client as usize].time);
+        let present = self.now.max(first);
+        let client = &mut self.clients[client as usize];
+        client.time = client.time.max(present);
+    }
+
     /// Work was given to a job (or, corrected, turned out shorter than that).
     pub(crate) fn charge(&mut self, job: u32, work_ns: i64) {
         let share = &mut self.jobs[job as usize];

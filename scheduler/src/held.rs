@@ -32,6 +32,8 @@ pub(crate) struct HeldRun {
     /// What a chunk was expected to take, in nanoseconds.
     pub(crate) charge_ns: u64,
     pub(crate) holding: Holding,
+    /// It is run before what was there first.
+    pub(crate) urgent: bool,
 }
 
 impl HeldRun {
@@ -57,6 +59,7 @@ pub(crate) struct Held {
     cancelled: u32,
     direct: u32,
     recalled: u32,
+    urgent: u32,
     /// Expected time of all but cancelled chunks.
     work_ns: u64,
     /// Expected time of balanced chunks that were not asked back.
@@ -82,6 +85,17 @@ impl Held {
         self.recalled
     }
 
+    /// Chunks that are run before what was there first.
+    pub(crate) fn urgent(&self) -> u32 {
+        self.urgent
+    }
+
+    /// The run whose first chunk is likely to be under way.
+    pub(crate) fn likely_running(&self) -> Option<&HeldRun> {
+        let urgent = self.runs.iter().find(|run| run.urgent).filter(|_| self.urgent > 0);
+        urgent.or(self.runs.front())
+    }
+
     pub(crate) fn work_ns(&self) -> u64 {
         self.work_ns
     }
@@ -104,6 +118,7 @@ impl Held {
 
     fn add(&mut self, run: &HeldRun) {
         self.chunks += run.count;
+        self.urgent += if run.urgent { run.count } else { 0 };
         if run.holding != Holding::Cancelled {
             self.work_ns += run.charge_total_ns();
         }
@@ -117,6 +132,7 @@ impl Held {
 
     fn subtract(&mut self, run: &HeldRun) {
         self.chunks -= run.count;
+        self.urgent -= if run.urgent { run.count } else { 0 };
         if run.holding != Holding::Cancelled {
             self.work_ns -= run.charge_total_ns();
         }
@@ -228,8 +244,8 @@ impl Held {
     pub(crate) fn is_consistent(&self) -> bool {
         let mut sums = Self::default();
         self.runs.iter().for_each(|run| sums.add(run));
-        (sums.chunks, sums.cancelled, sums.direct, sums.recalled, sums.work_ns, sums.balanced_ns)
-            == (self.chunks, self.cancelled, self.direct, self.recalled, self.work_ns, self.balanced_ns)
+        let counts = |held: &Self| (held.chunks, held.cancelled, held.direct, held.recalled, held.urgent);
+        (counts(&sums), sums.work_ns, sums.balanced_ns) == (counts(self), self.work_ns, self.balanced_ns)
     }
 }
 

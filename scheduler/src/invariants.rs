@@ -7,7 +7,7 @@
 //! | [`waiting_is_queued`] | a chunk is in exactly one place: what waits is queued once, and nothing else is |
 //! | [`counts_agree`] | every element of a job is in one chunk, ended or not; sums are those of their parts |
 //! | [`jobs_live`] | a job that was acknowledged never vanishes, and one that is done does not stay |
-//! | [`windows_hold`] | no more than the window is assigned to an engine |
+//! | [`windows_hold`] | no more than the window, and a few urgent chunks, is assigned to an engine |
 //! | [`one_program_each`] | an engine holds chunks of one program |
 //! | [`cancelled_leaves_nothing`] | nothing refers to a job that is gone but what engines still have to answer for |
 //! | [`seekers_are_listed`] | an engine that looks for work is found, and no other |
@@ -31,6 +31,7 @@ use crate::engine::{Engine, Mood};
 use crate::held::Holding;
 use crate::ledger::ChunkState;
 use crate::scheduler::Scheduler;
+use crate::urgent::URGENT_CHUNKS_MAX;
 
 /// An invariant that does not hold: a bug of the core.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -187,16 +188,20 @@ fn windows_hold(core: &Scheduler) -> Result<(), String> {
     for (_, engine) in core.engines.iter() {
         let held = &engine.held;
         let direct = held.direct();
-        must(direct <= DIRECT_CHUNKS_MAX, || format!("engine {} holds {direct} direct chunks", engine.id))?;
+        let urgent = held.urgent();
+        must(urgent <= URGENT_CHUNKS_MAX, || format!("engine {} holds {urgent} urgent chunks", engine.id))?;
+        must(direct <= DIRECT_CHUNKS_MAX + urgent, || {
+            format!("engine {} holds {direct} direct chunks", engine.id)
+        })?;
         let others = u64::from(held.chunks() - direct - held.cancelled());
-        must(others <= most, || format!("engine {} holds {others} chunks", engine.id))?;
+        must(others <= most + u64::from(urgent), || format!("engine {} holds {others} chunks", engine.id))?;
     }
     Ok(())
 }
 
 fn one_program_each(core: &Scheduler) -> Result<(), String> {
-    let mut holders: BTreeMap<u32, u32> = BTreeMap::new();
-    for (_, engine) in core.engines.iter() {
+    let mut holders: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for (at, engine) in core.engines.iter() {
         let holds = engine.held.chunks() > 0;
         must(holds == engine.program.is_some(), || format!("engine {} holds: {holds}", engine.id))?;
         let live = engine.held.iter().filter(|run| run.holding != Holding::Cancelled);
@@ -206,13 +211,15 @@ fn one_program_each(core: &Scheduler) -> Result<(), String> {
             })?;
         }
         if let Some(program) = engine.program {
-            *holders.entry(program).or_default() += 1;
+            holders.entry(program).or_default().insert(at);
         }
     }
     for (slot, program) in core.programs.iter() {
-        let found = holders.get(&slot).copied().unwrap_or(0);
-        must(found == program.engines, || format!("{found} engines hold program {}", program.key))?;
-        must(found > 0 || !program.jobs.is_empty(), || format!("program {} is not used", program.key))?;
+        let found = holders.remove(&slot).unwrap_or_default();
+        must(found == program.holders, || format!("engines {found:?} hold program {}", program.key))?;
+        must(!found.is_empty() || !program.jobs.is_empty(), || {
+            format!("program {} is not used", program.key)
+        })?;
         must(core.program_slots.get(&program.key) == Some(&slot), || {
             format!("program {} is lost", program.key)
         })?;

@@ -100,7 +100,8 @@ impl Scheduler {
         let slot = self.programs.insert(Program {
             key,
             jobs: BTreeSet::new(),
-            engines: 0,
+            holders: BTreeSet::new(),
+            looked_at: 0,
             hungry: BTreeSet::new(),
             barred: BTreeSet::new(),
             refusal: None,
@@ -116,7 +117,7 @@ impl Scheduler {
             return;
         }
         program.barred.clear();
-        if program.engines == 0 {
+        if program.holders.is_empty() {
             let key = program.key;
             self.programs.remove(slot);
             self.program_slots.remove(&key);

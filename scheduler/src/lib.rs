@@ -41,6 +41,7 @@ pub mod sim;
 mod slab;
 mod status;
 mod time;
+mod urgent;
 mod waits;
 mod wishes;
 

@@ -72,7 +72,7 @@ impl Scheduler {
     /// An engine is no more.
     pub(crate) fn lose_engine(&mut self, at: u32, reason: &Arc<str>) {
         let held = &self.engines[at].held;
-        let front = held.iter().next().map(|run| RunningChunk {
+        let front = held.likely_running().map(|run| RunningChunk {
             job: run.job,
             chunk: run.index,
             attempt: run.attempt,
@@ -127,17 +127,23 @@ impl Scheduler {
             match run.holding {
                 Holding::Cancelled => {}
                 Holding::Direct => {
+                    self.refund(&run);
                     let failure = lost.failure(is_in(&run, running).is_some());
                     self.fail_chunk(run.slot, run.ordinal, self.engines[at].id, failure);
                     self.finish_if_done(run.slot);
                 }
                 Holding::Balanced | Holding::Recalled => {
-                    let charge_ns = run.charge_total_ns().min(i64::MAX as u64) as i64;
-                    self.fair.charge(run.slot, -charge_ns);
+                    self.refund(&run);
                     self.lose_run(at, &run, is_in(&run, culprit), lost);
                 }
             }
         }
+    }
+
+    /// What a run was expected to take has not been had.
+    fn refund(&mut self, run: &HeldRun) {
+        let charge_ns = run.charge_total_ns().min(i64::MAX as u64) as i64;
+        self.fair.charge(run.slot, -charge_ns);
     }
 
     fn lose_run(&mut self, at: u32, run: &HeldRun, culprit: Option<Culprit>, lost: &Lost<'_>) {

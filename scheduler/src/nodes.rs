@@ -70,6 +70,8 @@ impl Scheduler {
                 direct: DirectQueue::default(),
                 recalling: false,
                 news: scheduler.now,
+                begun: scheduler.now,
+                urgent_ns: 0,
                 completed: 0,
             });
             scheduler.ids.grant(id, slot);
@@ -99,6 +101,9 @@ impl Scheduler {
 
     pub(crate) fn on_tick(&mut self) {
         self.expire_jobs();
+        if self.look_again.take_if(|due| *due <= self.now).is_some() {
+            self.feed();
+        }
         while let Some(&(deadline, slot)) = self.deadlines.first() {
             if deadline > self.now {
                 return;

@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 const RECALL_WORK_NS_MIN: u64 = 200_000;
 
 /// An engine that has not been heard of for this long is busy with something longer than was expected.
-const STALL: Duration = Duration::from_millis(5);
+pub(crate) const STALL: Duration = Duration::from_millis(5);
 
 /// Engines that are looked at for one that can give something.
 const VICTIMS_MAX: usize = 8;
@@ -95,7 +95,7 @@ impl Scheduler {
         }
         let engine = &mut self.engines[at];
         if let Some(program) = engine.program.take() {
-            self.programs[program].engines -= 1;
+            self.programs[program].holders.remove(&at);
             self.release_program(program);
         }
         self.report_drained(self.engines[at].node_slot);

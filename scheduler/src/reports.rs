@@ -37,9 +37,8 @@ impl Scheduler {
         let charge_ns = self.take_held(at, key, first, count);
         self.engines[at].completed += u64::from(count);
         let busy_ns = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX).min(BUSY_NS_MAX);
-        if held.holding != Holding::Direct {
-            self.fair.charge(held.slot, busy_ns as i64 - charge_ns.min(i64::MAX as u64) as i64);
-        }
+        self.note_begun(at, held.urgent, busy_ns);
+        self.fair.charge(held.slot, busy_ns as i64 - charge_ns.min(i64::MAX as u64) as i64);
         let retrying = self.enter_results(&held, run, busy_ns, failed);
         let id = self.engines[at].id;
         self.jobs[held.slot].has_run_on(id);
@@ -177,6 +176,7 @@ impl Scheduler {
             return Err(Reject::Malformed("a condition that is not met, of a job that has none"));
         }
         let charge_ns = self.take_held(at, key, first, count);
+        self.fair.charge(held.slot, -(charge_ns.min(i64::MAX as u64) as i64));
         let draining = self.nodes[self.engines[at].node_slot].draining;
         if held.holding == Holding::Direct && draining {
             for ordinal in held.ordinal..held.ordinal + u64::from(count) {
@@ -184,9 +184,6 @@ impl Scheduler {
             }
             self.finish_if_done(held.slot);
         } else {
-            if held.holding != Holding::Direct {
-                self.fair.charge(held.slot, -(charge_ns.min(i64::MAX as u64) as i64));
-            }
             self.requeue(at, &HeldRun { count, ..held });
             if refused {
                 self.refuse_on(held.slot, at);

@@ -6,7 +6,8 @@
 //!                                   │              │  (assign)
 //!                 clients   joined, lost, pressed  │
 //!                 jobs      submitted, supplied,   ├─ fair     whose turn it is
-//!                           cancelled, ended       ├─ direct   what may run nowhere else
+//!                           cancelled, ended       ├─ urgent   what need not wait behind others' work
+//!                                                  ├─ direct   what may run nowhere else
 //!                 nodes     joined, silent, lost,  ├─ job      what is left of a job
 //!                           draining, pressed      │           (cutter, ledger, pace)
 //!                 reports   results, returns       ├─ held     what an engine has
@@ -22,6 +23,7 @@
 //! | what happens | where the decision is |
 //! |---|---|
 //! | who is next, how much it gets | `assign.rs` |
+//! | what need not wait behind what others have queued | `urgent.rs` |
 //! | how long an automatic chunk is | `pace.rs` |
 //! | what an idle engine takes from a busy one | `recall.rs` |
 //! | what a lost engine or worker means for its chunks | `losses.rs` |
@@ -88,6 +90,8 @@ pub struct Scheduler {
     pub(crate) load: Load,
     /// When to look again whether an idle engine can take what waits behind a chunk that runs for long.
     pub(crate) stalled: Option<Timestamp>,
+    /// When to look again whether a client that was ahead can be served at once.
+    pub(crate) look_again: Option<Timestamp>,
     /// Engines from which chunks have been recalled and not come back yet.
     pub(crate) recalls: usize,
     /// Engines that are to look for work when the input has been dealt with.
@@ -126,6 +130,7 @@ impl Scheduler {
             idle: BTreeSet::new(),
             load: Load::default(),
             stalled: None,
+            look_again: None,
             recalls: 0,
             unblocked: Vec::new(),
             actions: VecDeque::new(),
@@ -211,6 +216,6 @@ impl Scheduler {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
         let waiting = self.begin_by.first().map(|(deadline, _)| *deadline);
-        silent.into_iter().chain(waiting).chain(self.stalled).min()
+        silent.into_iter().chain(waiting).chain(self.stalled).chain(self.look_again).min()
     }
 }

@@ -13,6 +13,7 @@ fn live_through(seeds: std::ops::Range<u64>, options: &Options) -> Summary {
         all.steps += one.steps;
         all.assigned += one.assigned;
         all.recalled += one.recalled;
+        all.urgent += one.urgent;
         all.lost += one.lost;
         all.failed += one.failed;
         all.finished += one.finished;
@@ -27,6 +28,7 @@ fn every_promise_is_kept_in_ten_thousand_worlds() {
     let all = live_through(0..10_000, &options);
     // A world in which nothing happens would prove nothing.
     assert!(all.assigned > 500_000 && all.recalled > 5_000 && all.lost > 30_000, "{all:?}");
+    assert!(all.urgent > 5_000, "{all:?}");
     assert!(all.streamed > 20_000, "{all:?}");
     assert!(all.failed > 10_000 && all.finished > 20_000, "{all:?}");
 }

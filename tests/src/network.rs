@@ -1,9 +1,9 @@
-//! A network between two machines that can go silent: nothing is closed, nothing arrives.
+//! A network between two machines that can go silent: nothing is closed, nothing arrives. It counts what it carries.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ pub struct Network {
 struct Wishes {
     cut: AtomicBool,
     ended: AtomicBool,
+    /// Bytes carried to the target, and from it.
+    there: AtomicU64,
+    back: AtomicU64,
 }
 
 impl Network {
@@ -44,6 +47,12 @@ impl Network {
     /// Nothing passes any more, either way. Connections stay open; new ones come to nothing.
     pub fn cut(&self) {
         self.wishes.cut.store(true, Ordering::Release);
+    }
+
+    /// Bytes that were carried to the target so far, and from it.
+    #[must_use]
+    pub fn carried(&self) -> (u64, u64) {
+        (self.wishes.there.load(Ordering::Acquire), self.wishes.back.load(Ordering::Acquire))
     }
 
     /// It works again.
@@ -72,14 +81,16 @@ fn accept(listener: &TcpListener, target: &str, wishes: &Arc<Wishes>) {
         let Ok((near_out, far_out)) = near.try_clone().and_then(|n| Ok((n, far.try_clone()?))) else {
             return;
         };
-        for (from, to) in [(near, far_out), (far, near_out)] {
+        for (from, to, is_back) in [(near, far_out, false), (far, near_out, true)] {
             let wishes = Arc::clone(wishes);
-            thread::spawn(move || carry(from, to, &wishes));
+            thread::spawn(move || {
+                carry(from, to, &wishes, if is_back { &wishes.back } else { &wishes.there })
+            });
         }
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, wishes: &Wishes) {
+fn carry(mut from: TcpStream, mut to: TcpStream, wishes: &Wishes, carried: &AtomicU64) {
     let mut bytes = vec![0; 64 << 10];
     from.set_read_timeout(Some(PAUSE)).expect("it is not zero");
     while !wishes.ended.load(Ordering::Acquire) {
@@ -88,7 +99,9 @@ fn carry(mut from: TcpStream, mut to: TcpStream, wishes: &Wishes) {
             continue;
         }
         match from.read(&mut bytes) {
-            Ok(n) if n > 0 && to.write_all(&bytes[..n]).is_ok() => {}
+            Ok(n) if n > 0 && to.write_all(&bytes[..n]).is_ok() => {
+                carried.fetch_add(n as u64, Ordering::AcqRel);
+            }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             _ => break,
         }

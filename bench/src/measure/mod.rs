@@ -2,12 +2,14 @@
 
 mod apply;
 mod auto;
+mod broadcast;
 mod bulk;
 mod core;
 mod history;
 mod memory;
 mod ranks;
 mod results;
+mod sharing;
 pub(crate) mod start;
 mod sums;
 mod throughput;
@@ -22,6 +24,10 @@ use crate::reference::Bare;
 /// Measures all that is asked for.
 pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
     with_a_cluster(arguments, figures)?;
+    if arguments.wants(Group::Broadcast) {
+        announce("one value for many engines");
+        broadcast::measure(arguments, figures)?;
+    }
     if arguments.wants(Group::History) {
         announce("the history of jobs");
         history::measure(arguments, figures)?;
@@ -47,7 +53,15 @@ pub(crate) fn all(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
 
 /// What one cluster and one reference server serve.
 fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
-    let groups = [Group::Throughput, Group::Apply, Group::Bulk, Group::Sums, Group::Auto, Group::Results];
+    let groups = [
+        Group::Throughput,
+        Group::Apply,
+        Group::Bulk,
+        Group::Sums,
+        Group::Auto,
+        Group::Results,
+        Group::Sharing,
+    ];
     if !groups.into_iter().any(|group| arguments.wants(group)) {
         return Ok(());
     }
@@ -75,6 +89,10 @@ fn with_a_cluster(arguments: &Arguments, figures: &mut Figures) -> Result<(), Er
     if arguments.wants(Group::Auto) {
         announce("automatic chunk sizes");
         auto::measure(arguments, client, figures)?;
+    }
+    if arguments.wants(Group::Sharing) {
+        announce("calls beside another client's job");
+        sharing::measure(arguments, &cluster, figures)?;
     }
     if arguments.wants(Group::Results) {
         announce("results that go to a file");

@@ -50,7 +50,7 @@ pub struct ChunkInfo {
     pub attempt: u32,
     /// When it started on the engine, in unix nanoseconds by the engine's clock.
     pub started_ns: u64,
-    /// When it had completed there.
+    /// When it had completed there. Short calls of other clients may have run in between, from one of its elements to the next.
     pub completed_ns: u64,
     /// When its results were here, by this machine's clock.
     pub received_ns: u64,

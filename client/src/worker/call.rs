@@ -22,8 +22,14 @@ use crate::codec::Slots;
 pub(crate) struct Call<'a> {
     pub(crate) work: &'a Work,
     pub(crate) namespace: &'a mut Namespace,
-    shared: &'a Shared,
-    result: &'a mut ChunkResult,
+    pub(super) shared: &'a Shared,
+    pub(super) result: &'a mut ChunkResult,
+    /// The chunk it is at.
+    pub(super) chunk: u64,
+    /// Chunks that are claimed already: all, when it is run between two elements of another run.
+    nested: Option<Range<u32>>,
+    /// References look names up in the engine's namespace, which is not here meanwhile.
+    pub(super) lends_names: bool,
     /// The daemon went away while results were being sent.
     pub(crate) broken: Option<io::Error>,
 }
@@ -35,7 +41,84 @@ impl<'a> Call<'a> {
         shared: &'a Shared,
         result: &'a mut ChunkResult,
     ) -> Self {
-        Self { work, namespace, shared, result, broken: None }
+        let chunk = work.chunks.first;
+        Self { work, namespace, shared, result, chunk, nested: None, lends_names: false, broken: None }
+    }
+
+    /// One that is run between two elements of another.
+    pub(super) fn nested(self) -> Self {
+        Self { nested: Some(0..self.work.chunks.count), ..self }
+    }
+
+    /// Calls the job's function for the run's chunks, if its condition is met.
+    pub(super) fn run(&mut self) -> io::Result<()> {
+        self.begin()?;
+        let job = &self.work.job;
+        if let Some(condition) = &job.condition
+            && let Err(why) = condition.check(self.namespace)
+        {
+            return self.refuse(&why);
+        }
+        match &job.entry {
+            Ok(entry) => entry(self),
+            Err(why) => {
+                let fault =
+                    Fault::new(FailureKind::Program, format!("{} cannot be called: {why}", job.label));
+                self.each(|_, _, _| Err(fault.clone()));
+            }
+        }
+        match self.broken.take() {
+            Some(e) => Err(e),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what runs now, for the daemon and for what is printed.
+    fn begin(&self) -> io::Result<()> {
+        if self.shared.is_process {
+            // Half a line of the run before is that run's.
+            say_rest();
+        }
+        let mut output = self.shared.lock_output();
+        output.begin(self.work)?;
+        self.note_run();
+        Ok(())
+    }
+
+    pub(super) fn note_run(&self) {
+        let (Work { chunks, element_first, chunk_len, .. }, board) = (self.work, &self.shared.board);
+        // A death in between is nobody's fault.
+        board.idle();
+        board.set_run(chunks.first, *element_first, *chunk_len);
+        board.start(chunks.job, self.chunk, chunks.attempt);
+    }
+
+    /// The job's condition is not met here: all that waits of it goes back.
+    fn refuse(&self, why: &str) -> io::Result<()> {
+        let Chunks { job, .. } = self.work.chunks;
+        let own = self.nested.as_ref().map(|_| self.work.chunks);
+        let mut output = self.shared.lock_output();
+        let mut refused = self.shared.queue.cancel(job).into_iter().chain(own);
+        refused.try_for_each(|chunks| output.send(&Frame::Refused(chunks, why.to_owned())))
+    }
+
+    /// Its chunk's place in the run.
+    pub(super) fn place(&self) -> u32 {
+        (self.chunk - self.work.chunks.first) as u32
+    }
+
+    #[inline]
+    fn claim(&mut self) -> Option<u32> {
+        match &mut self.nested {
+            None => self.shared.queue.claim(),
+            Some(chunks) => chunks.next(),
+        }
+    }
+
+    /// Whether somebody else's urgent run is to go first. What is urgent itself is not interrupted: one client's calls keep their order.
+    #[inline]
+    fn is_called(&self) -> bool {
+        self.shared.is_called() && !self.work.urgent
     }
 
     /// In a call on a direct view: [`Reference`](super::Reference)s that `run` decodes get the values of this engine's namespace.
@@ -44,7 +127,9 @@ impl<'a> Call<'a> {
             return run(self);
         }
         reference::open(self.namespace);
+        self.lends_names = true;
         run(self);
+        self.lends_names = false;
         reference::close(self.namespace);
     }
 
@@ -73,10 +158,30 @@ impl<'a> Call<'a> {
         let per_chunk = self.work.per_chunk();
         self.enter();
         let mut now = now_ns();
-        while let Some(place) = self.shared.queue.claim() {
-            self.shared.board.advance(self.work.chunks.first + u64::from(place));
+        loop {
+            // Before the claim, so that the chunk can still go elsewhere meanwhile.
+            if self.is_called() {
+                self.give_way();
+                if self.broken.is_some() {
+                    return;
+                }
+                now = now_ns();
+            }
+            let Some(place) = self.claim() else { return };
+            self.chunk = self.work.chunks.first + u64::from(place);
+            self.shared.board.advance(self.chunk);
             self.result.started_ns = now;
+            self.result.away_ns = 0;
             for offset in 0..per_chunk {
+                if offset > 0 && self.is_called() {
+                    self.result.away_ns += self.give_way();
+                    if self.broken.is_some() {
+                        return;
+                    }
+                    if self.shared.queue.is_interrupted() {
+                        return self.give_up(place);
+                    }
+                }
                 self.shared.board.reach(offset as u32);
                 let range = slots.next_range();
                 let before = self.result.data.len();
@@ -100,7 +205,7 @@ impl<'a> Call<'a> {
     }
 
     /// Says where functions run from here on. A direct job has one chunk for each engine, whose place is the chunk's.
-    fn enter(&self) {
+    pub(super) fn enter(&self) {
         let Chunks { first, attempt, .. } = self.work.chunks;
         let (rank, size) = match self.work.job.ranks {
             0 => (0, 1),
@@ -109,12 +214,13 @@ impl<'a> Call<'a> {
         set_here(Some(Here { engine: self.namespace.engine(), rank, size, attempt }));
     }
 
-    /// The job was aborted: the chunk under way is handed back unfinished, and none follows.
+    /// The job was aborted: the chunk under way is handed back unfinished, and none follows; so are those that were claimed with it.
     #[cold]
     fn give_up(&mut self, place: u32) {
         self.result.clear();
         let first = self.work.chunks.first + u64::from(place);
-        let returned = Frame::Returned(Chunks { first, count: 1, ..self.work.chunks });
+        let claimed = self.nested.take().map_or(0, |rest| rest.len() as u32);
+        let returned = Frame::Returned(Chunks { first, count: 1 + claimed, ..self.work.chunks });
         let mut output = self.shared.lock_output();
         if let Err(e) = output.send(&returned) {
             self.broken = Some(e);

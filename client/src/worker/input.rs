@@ -156,13 +156,21 @@ impl Input {
         let (of, data) = std::mem::take(&mut self.payload);
         let data = if of == assign.chunks.job { data } else { Payload::default() };
         if self.cancelled.contains(&assign.chunks.job) {
+            if assign.urgent {
+                shared.queue.refuse_urgent();
+            }
             return give_back(shared, vec![assign.chunks]);
         }
         let Some(job) = self.jobs.get(&assign.chunks.job) else {
             let what = format!("chunks of job {}, which was never opened", assign.chunks.job);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         };
-        shared.queue.push(Work::new(Arc::clone(job), assign, data));
+        let work = Work::new(Arc::clone(job), assign, data);
+        let urgent = work.urgent;
+        shared.queue.push(work);
+        if urgent {
+            shared.board.announce(shared.queue.urgent_come());
+        }
         Ok(())
     }
 }
@@ -220,7 +228,16 @@ mod tests {
     fn assign(job: u64, data: &'static [u8]) -> Frame {
         let chunks = Chunks { job, first: 3, count: 1, attempt: 1 };
         let (lens, only, data) = (Bytes::new(), Bytes::new(), Bytes::from_static(data));
-        Frame::Assign(Assign { chunks, element_first: 3, chunk_len: 1, stride: 4, lens, only, data })
+        Frame::Assign(Assign {
+            chunks,
+            element_first: 3,
+            chunk_len: 1,
+            stride: 4,
+            lens,
+            only,
+            urgent: job == 4,
+            data,
+        })
     }
 
     fn tell(shared: &Shared, frames: impl IntoIterator<Item = Frame>) {
@@ -255,6 +272,8 @@ mod tests {
             decoder.buffer().extend_from_slice(&piece[..n]);
         };
         assert_eq!(returned, Frame::Returned(Chunks { job: 1, first: 3, count: 1, attempt: 1 }));
+        tell(&shared, [Frame::Cancel(4), open(4), assign(4, b"dd")]);
+        assert_eq!(shared.queue.urgent_gone(), 1, "one that was announced is not waited for");
         tell(&shared, [Frame::Close(1), open(1), assign(1, b"cccc")]);
         assert_eq!(&shared.queue.begin().unwrap().data.whole()[..], b"cccc");
     }

@@ -13,6 +13,7 @@
 //! - [`entries`]: the functions there are: map, apply, push, pull …
 //! - [`segments`]: those of work mappers;
 //! - [`call`]: the loop over chunks and elements that they share;
+//! - [`urgent`]: what is run between two elements of a long run;
 //! - [`interrupt`]: how a function learns that its job was aborted;
 //! - [`shared`], [`monitor`]: how a recall reaches a worker that is busy;
 //! - [`printed`], [`print_thread`]: what user code prints, and how it is told whose it is.
@@ -40,6 +41,7 @@ mod reference;
 mod segments;
 mod shared;
 mod start;
+mod urgent;
 mod work;
 
 pub(crate) use clock::now_ns;

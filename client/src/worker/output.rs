@@ -24,6 +24,8 @@ const HOLD_CHUNKS_MAX: u32 = 4096;
 pub(crate) struct ChunkResult {
     pub(crate) started_ns: u64,
     pub(crate) completed_ns: u64,
+    /// How long urgent runs of others have held it up in between: that is not its own time.
+    pub(crate) away_ns: u64,
     pub(crate) lens: Lens,
     pub(crate) data: Vec<u8>,
     pub(crate) failures: Vec<Failure>,
@@ -34,6 +36,7 @@ impl ChunkResult {
         self.lens.clear();
         self.data.clear();
         self.failures.clear();
+        self.away_ns = 0;
     }
 }
 
@@ -80,7 +83,13 @@ impl Output {
             self.flush()?;
         }
         let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
-        printed.begin(work, &mut |frame| wire.send(frame))
+        printed.begin(work, 0, &mut |frame| wire.send(frame))
+    }
+
+    /// A run goes on with its chunk `place`, after an urgent one in between.
+    pub(crate) fn go_on(&mut self, work: &Work, place: u32) -> io::Result<()> {
+        let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
+        printed.begin(work, place, &mut |frame| wire.send(frame))
     }
 
     /// Whether what was printed must be looked at before chunk `place` of a run is [`add`](Self::add)ed: because its words are to be
@@ -224,7 +233,7 @@ impl Held {
 
     fn append(&mut self, result: &mut ChunkResult) {
         self.chunks.count += 1;
-        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns);
+        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns).saturating_sub(result.away_ns);
         self.timings.extend_from_slice(&result.started_ns.to_le_bytes());
         self.timings.extend_from_slice(&result.completed_ns.to_le_bytes());
         self.result.completed_ns = result.completed_ns;
@@ -251,5 +260,47 @@ impl Held {
             failures: self.result.failures,
             data,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use phalanx_proto::frames::FrameDecoder;
+
+    use super::super::work::{Job, Payload};
+    use super::*;
+
+    /// The time of an urgent run of somebody else belongs to that.
+    #[test]
+    fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours, None);
+        let work = Work {
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
+            chunks: Chunks { job: 1, first: 0, count: 2, attempt: 1 },
+            element_first: 0,
+            chunk_len: 1,
+            stride: 0,
+            lens: Bytes::new(),
+            only: Bytes::new(),
+            urgent: false,
+            data: Payload::default(),
+        };
+        let mut result =
+            ChunkResult { started_ns: 100, completed_ns: 1_000, away_ns: 700, ..ChunkResult::default() };
+        output.add(&work, 0, &mut result).unwrap();
+        assert_eq!(result.away_ns, 0, "the next chunk starts afresh");
+        (result.started_ns, result.completed_ns) = (1_000, 1_050);
+        output.add(&work, 1, &mut result).unwrap();
+        output.flush().unwrap();
+        drop(output);
+        let (mut decoder, mut wire) = (FrameDecoder::default(), Vec::new());
+        theirs.read_to_end(&mut wire).unwrap();
+        decoder.buffer().extend_from_slice(&wire);
+        let Some(Frame::Report(report)) = decoder.next_frame().unwrap() else { panic!("a report") };
+        assert_eq!((report.chunks.count, report.busy_ns), (2, 200 + 50));
     }
 }

@@ -56,10 +56,10 @@ impl Printed {
         }
     }
 
-    /// A run begins that does not go on where the last one ended: what comes now belongs to its first chunk.
-    pub(crate) fn begin(&mut self, work: &Work, send: Send<'_>) -> io::Result<()> {
+    /// A run begins that does not go on where the last one ended: what comes now belongs to its chunk `place`.
+    pub(crate) fn begin(&mut self, work: &Work, place: u32, send: Send<'_>) -> io::Result<()> {
         self.settle(true, send)?;
-        self.since = Some((work.during(0), Arc::clone(&work.job)));
+        self.since = Some((work.during(place), Arc::clone(&work.job)));
         Ok(())
     }
 

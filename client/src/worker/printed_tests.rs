@@ -34,6 +34,7 @@ fn work(job: &Arc<Job>, first: u64, count: u32) -> Work {
         stride: 0,
         lens: Bytes::new(),
         only: Bytes::new(),
+        urgent: false,
         data: Payload::default(),
     }
 }
@@ -77,7 +78,7 @@ fn running(chunk: u64) -> Option<Running> {
 fn words_are_put_down_to_the_chunks_that_ran_since_the_last_look() {
     let (mut bench, job) = (Bench::new(), job());
     assert!(job.prints.is_worth_a_look(), "the first chunk is looked at");
-    bench.act(|p, send| p.begin(&work(&job, 5, 100), send));
+    bench.act(|p, send| p.begin(&work(&job, 5, 100), 0, send));
     bench.act(|p, send| p.look_at_end(5, send));
     assert!(!job.prints.is_worth_a_look(), "it said nothing");
     bench.out.write_all(b"one of some").unwrap();
@@ -104,7 +105,7 @@ fn words_are_put_down_to_the_chunks_that_ran_since_the_last_look() {
 #[test]
 fn what_another_run_is_at_changes_nothing() {
     let (mut bench, job) = (Bench::new(), job());
-    bench.act(|p, send| p.begin(&work(&job, 50, 10), send));
+    bench.act(|p, send| p.begin(&work(&job, 50, 10), 0, send));
     bench.out.write_all(b"fifty").unwrap();
     bench.act(|p, send| p.look(running(3), send));
     bench.out.write_all(b"fifty").unwrap();
@@ -118,7 +119,7 @@ fn what_another_run_is_at_changes_nothing() {
 #[test]
 fn of_a_flood_the_ends_are_sent_and_what_is_dropped_is_counted() {
     let (mut bench, job) = (Bench::new(), job());
-    bench.act(|p, send| p.begin(&work(&job, 0, 10_000), send));
+    bench.act(|p, send| p.begin(&work(&job, 0, 10_000), 0, send));
     let (page, mut written, mut sent, mut dropped) = ([b'x'; 4096], 0, 0, 0);
     // Two thousand chunks say 16 KiB each, at once.
     for chunk in 0..2000 {
@@ -147,7 +148,7 @@ fn of_a_flood_the_ends_are_sent_and_what_is_dropped_is_counted() {
 #[test]
 fn a_pipe_that_nobody_can_write_to_is_left_alone() {
     let (mut bench, job) = (Bench::new(), job());
-    bench.act(|p, send| p.begin(&work(&job, 0, 10), send));
+    bench.act(|p, send| p.begin(&work(&job, 0, 10), 0, send));
     bench.out.write_all(b"the last").unwrap();
     bench.out = File::open("/dev/null").unwrap();
     bench.act(|p, send| p.look_at_end(0, send));

@@ -90,6 +90,8 @@ pub(crate) struct Work {
     pub(crate) stride: u32,
     pub(crate) lens: Bytes,
     pub(crate) only: Bytes,
+    /// It goes before what waits, and between two elements of what runs, for that is of other clients.
+    pub(crate) urgent: bool,
     pub(crate) data: Payload,
 }
 
@@ -126,9 +128,9 @@ impl Payload {
 impl Work {
     /// `data` is what came ahead of the assignment.
     pub(crate) fn new(job: Arc<Job>, assign: Assign, mut data: Payload) -> Self {
-        let Assign { chunks, element_first, chunk_len, stride, lens, only, data: last } = assign;
+        let Assign { chunks, element_first, chunk_len, stride, lens, only, urgent, data: last } = assign;
         data.add(last);
-        Self { job, chunks, element_first, chunk_len, stride, lens, only, data }
+        Self { job, chunks, element_first, chunk_len, stride, lens, only, urgent, data }
     }
 
     /// What is written while chunk `place` of it runs was written during this.

@@ -25,7 +25,9 @@ impl Driver {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Accepted { client, run, retrying } => self.forward(client, run, retrying),
-            Action::Assign { node, engine, run, only } => self.assign(node, engine, run, only),
+            Action::Assign { node, engine, run, only, urgent } => {
+                self.assign(node, engine, run, only, urgent);
+            }
             Action::Recall { node, engine, job, first, count, attempt } => {
                 let recall =
                     Recall { engine: engine.0, job: job.0, first_chunk: first, chunk_count: count, attempt };

@@ -23,6 +23,7 @@ impl Driver {
         engine_id: EngineId,
         run: Run,
         only: Option<Box<[u32]>>,
+        urgent: bool,
     ) {
         let parts = (
             self.jobs.get_mut(&run.job),
@@ -39,7 +40,7 @@ impl Driver {
                 load = worse(load, node.push(command, bytes));
             }
         }
-        let to = Target { engine: engine_id.0, epoch };
+        let to = Target { engine: engine_id.0, epoch, urgent };
         if let Some(only) = only {
             let elements = only.iter().map(|o| run.element_first + u64::from(*o)).map(|e| e..e + 1);
             load = worse(load, send(node, job, to, run, elements, &only));
@@ -60,6 +61,8 @@ impl Driver {
 struct Target {
     engine: u32,
     epoch: u32,
+    /// Before what the engine has queued.
+    urgent: bool,
 }
 
 /// Sends the elements of a run: all data but the last piece ahead, the rest with the assignment.
@@ -71,7 +74,7 @@ fn send(
     elements: impl Iterator<Item = Range<u64>> + Clone,
     only: &[u32],
 ) -> Load {
-    let Target { engine, epoch } = to;
+    let Target { engine, epoch, .. } = to;
     let (lens, mut pieces) = job.payload.take(elements);
     let total = pieces.iter().map(|piece| piece.len() as u64).sum();
     let data = pieces.pop().unwrap_or_default();
@@ -100,6 +103,7 @@ fn command(to: Target, job: &Job, run: Run, lens: Bytes, data: Bytes, only: &[u3
         data,
         only: only.to_vec(),
         epoch: to.epoch,
+        urgent: to.urgent,
     }
 }
 

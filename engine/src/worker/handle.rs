@@ -102,6 +102,8 @@ pub(crate) struct Worker {
     gone: Option<Gone>,
     /// Chunks that it was given and has said nothing of yet.
     open: Arc<AtomicU64>,
+    /// Urgent runs that it was given.
+    announced: AtomicU64,
     board: Arc<OnceLock<Board>>,
     kill: Arc<Notify>,
     /// Its process, once it has been started; none when it is a thread.
@@ -149,6 +151,7 @@ impl Worker {
             generation,
             frames: Some(frames),
             urgent,
+            announced: AtomicU64::new(0),
             gone: Some(gone),
             open,
             board,
@@ -179,11 +182,20 @@ impl Worker {
     /// Passes a frame on, waiting while too many wait.
     pub(crate) async fn send(&self, frame: Frame) {
         let Some(frames) = &self.frames else { return };
+        let mut urgent = false;
         if let Frame::Assign(assign) = &frame {
             self.open.fetch_add(assign.chunks.count.into(), Ordering::AcqRel);
+            urgent = assign.urgent;
         }
         // A worker that has ended reads no more; the session hears of it by its event.
         let _ = frames.send(frame).await;
+        if urgent {
+            let runs = self.announced.fetch_add(1, Ordering::AcqRel) + 1;
+            // One that is only starting finds out when it comes.
+            if let Some(board) = self.board.get() {
+                board.announce(runs);
+            }
+        }
     }
 
     /// Lets it end when it has read what it was sent; what it still runs ends with it. `None` when it was told before.
@@ -195,6 +207,11 @@ impl Worker {
     /// What it runs at the moment.
     pub(crate) fn running(&self) -> Option<Running> {
         self.board.get().and_then(Board::running)
+    }
+
+    /// The job of which a chunk waits while an urgent one runs.
+    pub(crate) fn suspended(&self) -> Option<u64> {
+        self.board.get().and_then(Board::suspended)
     }
 
     /// Ends it at once, whatever it does.

@@ -29,6 +29,7 @@ impl Frame {
                 stride: u32(b)?,
                 lens: bytes(b)?,
                 only: bytes(b)?,
+                urgent: flag(b)?,
                 data: rest(b),
             }),
             RECALL => Self::Recall(chunks(b)?),
@@ -120,6 +121,14 @@ fn part(b: &mut Bytes) -> Result<Part, FrameError> {
 
 fn u8(b: &mut Bytes) -> Result<u8, FrameError> {
     b.try_get_u8().map_err(|_| FrameError::Truncated)
+}
+
+fn flag(b: &mut Bytes) -> Result<bool, FrameError> {
+    match u8(b)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(FrameError::Inconsistent("flags")),
+    }
 }
 
 fn u32(b: &mut Bytes) -> Result<u32, FrameError> {

@@ -63,6 +63,7 @@ impl Frame {
                 out.put_u32_le(m.stride);
                 put_bytes(out, &m.lens);
                 put_bytes(out, &m.only);
+                out.put_u8(m.urgent.into());
                 return m.data.clone();
             }
             Self::Recall(chunks) => {

@@ -119,6 +119,8 @@ pub struct Assign {
     pub lens: Bytes,
     /// When not empty: u32 offsets of the elements of the (single) chunk that are to be run.
     pub only: Bytes,
+    /// It is run before what waits, and between two elements of what runs.
+    pub urgent: bool,
     /// The payload: its last part.
     pub data: Bytes,
 }

@@ -85,13 +85,13 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
         ),
         (
             arbitrary_chunks(),
-            any::<(u64, u32, u32)>(),
+            any::<(u64, u32, u32, bool)>(),
             arbitrary_bytes(),
             arbitrary_bytes(),
             arbitrary_bytes()
         )
-            .prop_map(|(chunks, (element_first, chunk_len, stride), lens, only, data)| {
-                Frame::Assign(Assign { chunks, element_first, chunk_len, stride, lens, only, data })
+            .prop_map(|(chunks, (element_first, chunk_len, stride, urgent), lens, only, data)| {
+                Frame::Assign(Assign { chunks, element_first, chunk_len, stride, lens, only, urgent, data })
             }),
         arbitrary_chunks().prop_map(Frame::Recall),
         arbitrary_chunks().prop_map(Frame::Returned),

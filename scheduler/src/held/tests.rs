@@ -43,8 +43,17 @@ fn push(held: &mut Held, model: &mut Model, next: &mut u64, step: &Step) {
     let Step::Push { skip, count, attempt, holding } = *step else { return };
     *next += skip;
     let slot = u32::from(holding == Holding::Direct);
-    let run =
-        HeldRun { job: JOB, slot, ordinal: *next, index: *next, count, attempt, charge_ns: 30, holding };
+    let run = HeldRun {
+        job: JOB,
+        slot,
+        ordinal: *next,
+        index: *next,
+        count,
+        attempt,
+        charge_ns: 30,
+        holding,
+        urgent: false,
+    };
     held.push(run);
     model.extend((0..u64::from(count)).map(|i| (slot, *next + i, attempt, holding)));
     *next += u64::from(count);

@@ -7,7 +7,7 @@
 //!
 //! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
 //! - `clients`: jobs of all kinds; `streams`: one small job after another; `faults`: what goes wrong;
-//! - `model`, `model_failures`, `place_model`, `job_model`: the promises, checked against every input and action;
+//! - `model`, `model_failures`, `model_order`, `place_model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
 //!
 //! First safety, then liveness: faults happen until the world is healed; then every job must end. A
@@ -19,6 +19,7 @@ mod job_model;
 pub mod makespan;
 mod model;
 mod model_failures;
+mod model_order;
 mod nodes;
 mod place_model;
 mod rng;
@@ -55,6 +56,7 @@ pub struct Summary {
     pub steps: u64,
     pub assigned: u64,
     pub recalled: u64,
+    pub urgent: u64,
     pub lost: u64,
     pub failed: u64,
     pub finished: u64,

@@ -17,6 +17,7 @@ pub(super) struct Live {
     pub(super) engine: EngineId,
     pub(super) attempt: u32,
     pub(super) cancelled: bool,
+    pub(super) urgent: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -198,8 +199,11 @@ impl Model {
     pub(super) fn follow(&mut self, cause: &Input, action: &Action) -> Result<(), Broken> {
         match action {
             Action::Registered { node, engines } => self.registered(*node, engines),
-            Action::Assign { node, engine, run, only } => {
-                self.assigned(*node, *engine, *run, only.as_deref())
+            Action::Assign { node, engine, run, only, urgent } => {
+                if *urgent {
+                    self.overtakes(*engine, *run)?;
+                }
+                self.assigned(*node, *engine, *run, only.as_deref(), *urgent)
             }
             Action::Recall { engine, job, first, count, attempt, .. } => (*first..*first + u64::from(*count))
                 .try_for_each(|index| {
@@ -248,6 +252,7 @@ impl Model {
         engine: EngineId,
         run: Run,
         only: Option<&[u32]>,
+        urgent: bool,
     ) -> Result<(), Broken> {
         ensure(self.engines.get(&engine) == Some(&node), || format!("assigned to {engine}, which is gone"))?;
         let place = &self.nodes[&node];
@@ -275,7 +280,7 @@ impl Model {
             ensure(chunk.only.as_deref() == only, || format!("{only:?} of {chunk:?}"))?;
             chunk.attempt = run.attempt;
             chunk.held_by.push(engine);
-            let live = Live { engine, attempt: run.attempt, cancelled: false };
+            let live = Live { engine, attempt: run.attempt, cancelled: false, urgent };
             let before = self.live.insert((run.job, index), live);
             ensure(before.is_none(), || format!("chunk {index} of {run:?} runs already: {before:?}"))?;
         }

@@ -74,7 +74,8 @@ impl World {
                 if is_cancelled {
                     return self.hand_back(node, engine, &[task.run]);
                 }
-                worker.queue.push_back(task);
+                worker.push(task);
+                self.interrupt(node, engine);
                 self.go_on(node, engine);
             }
             Command::Recall { engine, job, first, count, attempt } => {
@@ -127,8 +128,34 @@ impl World {
         }
     }
 
+    /// An engine that is between two elements runs what is urgent.
+    fn interrupt(&mut self, node: NodeId, engine: EngineId) {
+        let (now, is_between) = (self.now, !self.rng.once_in(3));
+        if let Some(worker) = self.worker(node, engine).filter(|_| is_between) {
+            worker.suspend(now);
+        }
+    }
+
+    /// The chunk that an urgent one has interrupted goes on. Whether there was one.
+    fn resume(&mut self, node: NodeId, engine: EngineId) -> bool {
+        let now = self.now;
+        let Some(worker) = self.worker(node, engine).filter(|w| w.urgent_waiting() == 0) else {
+            return false;
+        };
+        let Some((ends, cancelled)) = worker.resume(now).map(|r| (r.ends, r.cancelled)) else { return false };
+        let generation = worker.generation;
+        self.at(ends, Event::ChunkDone { node, engine, generation });
+        if cancelled {
+            self.after(GRACE_NS, Event::GraceOver { node, engine, generation });
+        }
+        true
+    }
+
     /// Starts the next chunk of an engine that runs none.
     fn go_on(&mut self, node: NodeId, engine: EngineId) {
+        if self.worker(node, engine).is_some_and(|w| w.running.is_none()) && self.resume(node, engine) {
+            return;
+        }
         let Some(worker) = self.worker(node, engine).filter(|w| w.running.is_none()) else { return };
         let Some(task) = worker.next_chunk() else { return };
         let program = self.specs[&task.run.job].program.0;
@@ -212,7 +239,7 @@ impl World {
             }
         }
         let Some(worker) = self.worker(node, engine) else { return };
-        if worker.queue.is_empty() || !self.rng.once_in(2) {
+        if running.task.urgent || worker.queue.is_empty() || !self.rng.once_in(2) {
             self.send_unsent(node, engine);
         }
     }

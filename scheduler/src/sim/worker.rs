@@ -10,6 +10,8 @@ use phalanx_proto::ids::{EngineId, JobKey, Run};
 pub(super) struct Task {
     pub(super) run: Run,
     pub(super) only: Option<Box<[u32]>>,
+    /// It is run before what was there first.
+    pub(super) urgent: bool,
 }
 
 impl Task {
@@ -49,6 +51,8 @@ pub(super) struct Worker {
     pub(super) epoch: u32,
     pub(super) queue: VecDeque<Task>,
     pub(super) running: Option<Running>,
+    /// A chunk that waits between two of its elements while an urgent one runs.
+    pub(super) suspended: Option<Running>,
     pub(super) unsent: Option<Unsent>,
     /// Of the chunk that runs, so that an event for an earlier one is not mistaken for its.
     pub(super) generation: u64,
@@ -56,15 +60,56 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(engine: EngineId) -> Self {
-        Self { engine, epoch: 0, queue: VecDeque::new(), running: None, unsent: None, generation: 0 }
+        Self {
+            engine,
+            epoch: 0,
+            queue: VecDeque::new(),
+            running: None,
+            suspended: None,
+            unsent: None,
+            generation: 0,
+        }
+    }
+
+    /// What is urgent comes before all that is not.
+    pub(super) fn push(&mut self, task: Task) {
+        let before = if task.urgent { self.urgent_waiting() } else { self.queue.len() };
+        self.queue.insert(before, task);
+    }
+
+    pub(super) fn urgent_waiting(&self) -> usize {
+        self.queue.iter().take_while(|task| task.urgent).count()
+    }
+
+    /// Lets what is urgent run between two elements of the chunk under way.
+    pub(super) fn suspend(&mut self, now: u64) {
+        let may =
+            self.running.as_ref().is_some_and(|running| !running.task.urgent) && self.suspended.is_none();
+        if may && self.urgent_waiting() > 0 {
+            self.generation += 1;
+            self.suspended = self.running.take().map(|running| Running {
+                started: now - running.started,
+                ends: running.ends.saturating_sub(now).max(1),
+                ..running
+            });
+        }
+    }
+
+    /// The chunk that waits goes on, as long as it had left.
+    pub(super) fn resume(&mut self, now: u64) -> Option<&Running> {
+        let waiting = self.suspended.take()?;
+        self.generation += 1;
+        let (started, ends) = (now.saturating_sub(waiting.started), now + waiting.ends);
+        self.running = Some(Running { started, ends, ..waiting });
+        self.running.as_ref()
     }
 
     /// The next chunk, taken off the queue.
     pub(super) fn next_chunk(&mut self) -> Option<Task> {
         let front = self.queue.front_mut()?;
-        let only = front.only.clone();
+        let (only, urgent) = (front.only.clone(), front.urgent);
         let rest = front.split_off(1);
-        let chunk = Task { run: front.run, only };
+        let chunk = Task { run: front.run, only, urgent };
         if rest.count == 0 {
             self.queue.pop_front();
         } else {
@@ -84,9 +129,8 @@ impl Worker {
 
     /// Takes away what was not started of a job.
     pub(super) fn cancel(&mut self, job: JobKey) -> Vec<Run> {
-        if let Some(running) = self.running.as_mut().filter(|r| r.task.run.job == job) {
-            running.cancelled = true;
-        }
+        let under_way = self.running.iter_mut().chain(&mut self.suspended);
+        under_way.filter(|running| running.task.run.job == job).for_each(|running| running.cancelled = true);
         self.remove(|run| (run.job == job).then_some(0))
     }
 
@@ -106,6 +150,7 @@ impl Worker {
         self.epoch += 1;
         self.generation += 1;
         self.queue.clear();
+        self.suspended = None;
         self.unsent = None;
         self.running.take()
     }

@@ -298,13 +298,12 @@ impl World {
     /// What the driver does.
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Assign { node, engine, run, only } => {
+            Action::Assign { node, engine, run, only, urgent } => {
                 self.summary.assigned += u64::from(run.count);
+                self.summary.urgent += u64::from(urgent);
                 let epoch = self.epochs.get(&engine).copied().unwrap_or(0);
-                self.command(
-                    node,
-                    Command::Assign { engine, task: super::worker::Task { run, only }, epoch },
-                );
+                let task = super::worker::Task { run, only, urgent };
+                self.command(node, Command::Assign { engine, task, epoch });
             }
             Action::Recall { node, engine, job, first, count, attempt } => {
                 self.summary.recalled += u64::from(count);
