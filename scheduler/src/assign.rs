@@ -63,7 +63,7 @@ impl Scheduler {
                 Next::Balanced(job) => {
                     let room = self.room(at, job, filling);
                     if room.count == 0 {
-                        if self.is_urgent(at, job) {
+                        if self.is_urgent(at, job) && self.has_quick_elements(at) {
                             self.assign_urgent(at, job);
                             given = true;
                         }
@@ -195,6 +195,7 @@ impl Scheduler {
             index: piece.index,
             count: piece.count,
             attempt,
+            len,
             charge_ns,
             holding,
             urgent,

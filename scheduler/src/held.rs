@@ -29,6 +29,8 @@ pub(crate) struct HeldRun {
     pub(crate) index: u64,
     pub(crate) count: u32,
     pub(crate) attempt: u32,
+    /// Elements of each chunk.
+    pub(crate) len: u64,
     /// What a chunk was expected to take, in nanoseconds.
     pub(crate) charge_ns: u64,
     pub(crate) holding: Holding,

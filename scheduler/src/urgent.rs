@@ -134,12 +134,16 @@ impl Scheduler {
         self.programs[program].holders.iter().take(ENGINES_MAX).any(has_others)
     }
 
-    /// Whether what the engine runs lets others in soon, as far as is known.
-    fn has_quick_elements(&self, at: u32) -> bool {
+    /// Whether what the engine runs lets others in soon, as far as is known: its elements are short, or it has begun or ended one just
+    /// now. One element of which nothing is known may run for hours.
+    pub(crate) fn has_quick_elements(&self, at: u32) -> bool {
         let engine = &self.engines[at];
         let front = engine.held.iter().find(|run| !run.urgent);
-        let mean_ns = front.and_then(|run| self.jobs[run.slot].pace.mean_ns());
-        mean_ns.is_none_or(|mean_ns| mean_ns <= ELEMENT_NS_MAX) || self.now.since(engine.news) < STALL
+        let is_quick = front.is_none_or(|run| match self.jobs[run.slot].pace.mean_ns() {
+            Some(mean_ns) => mean_ns <= ELEMENT_NS_MAX,
+            None => run.len > 1 || run.count > 1,
+        });
+        is_quick || Duration::from_nanos(self.ran_ns(at)) < STALL
     }
 
     /// Whether an engine can be given a direct chunk now.

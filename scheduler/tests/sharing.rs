@@ -127,6 +127,19 @@ fn a_call_does_not_bind_itself_to_an_engine_that_runs_long_elements() {
     assert!(next.contains(&(0, 2, 1, true)), "{next:?}");
 }
 
+/// Nothing is known of a call that runs, and between its elements there is nothing: what waits behind it may wait for ever.
+#[test]
+fn a_call_does_not_bind_itself_to_an_engine_whose_call_may_never_end() {
+    let mut core = Core::new(&[2]);
+    core.submit_as(1, 1, 1, 1, direct(&[1]));
+    core.now = core.now.after(50 * MS);
+    for call in 2..12 {
+        core.submit_as(2, call, 1, 1, AUTO);
+    }
+    let bound = core.assigned.iter().filter(|(_, engine, _)| engine.0 == 1).count();
+    assert!(bound <= 2, "{:?}", core.assigned);
+}
+
 /// An engine as far as sharing goes: what is urgent is run first; one chunk at a time.
 #[derive(Default)]
 struct Engine {

@@ -52,6 +52,13 @@ impl Program {
         Self::start(cluster, binary, arguments).finish()
     }
 
+    /// Gives it so much longer: its work takes a good part of the usual deadline on a machine of its own.
+    #[must_use]
+    pub fn patiently(mut self, longer: std::time::Duration) -> Self {
+        self.deadline += longer;
+        self
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -111,7 +111,7 @@ pub struct StreamCanceller(pub(super) Arc<Fleet>);
 
 impl StreamCanceller {
     /// Ends the stream and all that is under way of it. Whoever reads it gets
-    /// [`Error::StreamCancelled`] once, and then nothing more.
+    /// [`Error::StreamCancelled`](crate::Error::StreamCancelled) once, and then nothing more.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;

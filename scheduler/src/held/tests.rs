@@ -50,6 +50,7 @@ fn push(held: &mut Held, model: &mut Model, next: &mut u64, step: &Step) {
         index: *next,
         count,
         attempt,
+        len: 1,
         charge_ns: 30,
         holding,
         urgent: false,

@@ -26,11 +26,8 @@ fn two_clients_at_once() {
 #[test]
 fn nothing_is_left_of_tiny_jobs() {
     let cluster = Cluster::start(4);
-    Program::run(
-        &cluster,
-        "scenarios",
-        &["connect", cluster.profile(), "jobs::many_tiny_maps", "jobs::many_tiny_jobs"],
-    );
+    let scenarios = ["connect", cluster.profile(), "jobs::many_tiny_maps", "jobs::many_tiny_jobs"];
+    Program::start(&cluster, "scenarios", &scenarios).patiently(4 * DEADLINE).finish();
     cluster.wait_until_idle();
     let status = cluster.status();
     assert_eq!((status.payload_bytes, status.clients), (0, 0));
