@@ -1,5 +1,7 @@
 //! Each row of docs/PARITY.md names tests, and they are there.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when something is not as it must be")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
