@@ -63,7 +63,8 @@ impl Scheduler {
                 Next::Balanced(job) => {
                     let room = self.room(at, job, filling);
                     if room.count == 0 {
-                        if self.is_urgent(at, job) && self.has_quick_elements(at) {
+                        let len = self.jobs[job].next_len(1);
+                        if self.is_urgent(at, job, len) && self.has_quick_elements(at) {
                             self.assign_urgent(at, job);
                             given = true;
                         }
@@ -179,14 +180,18 @@ impl Scheduler {
     /// Puts chunks that were taken from their job on an engine.
     pub(crate) fn assign(&mut self, at: u32, slot: u32, piece: Piece, holding: Holding) {
         let keeps_attempt = self.has_bug(Bug::KeepsAttempt);
-        let urgent = piece.count == 1 && self.is_urgent(at, slot);
+        let only = if self.jobs[slot].only.is_empty() {
+            None
+        } else {
+            self.jobs[slot].only.get(&piece.ordinal).cloned()
+        };
+        let len = only.as_ref().map_or(u64::from(piece.len), |only| only.len() as u64);
+        let urgent = piece.count == 1 && self.is_urgent(at, slot, len);
         self.begin(slot);
         let engine = &mut self.engines[at];
         let job = &mut self.jobs[slot];
         let attempt = job.ledger.assign(piece.ordinal, piece.count, engine.id);
         let attempt = if keeps_attempt { 1 } else { attempt };
-        let only = if job.only.is_empty() { None } else { job.only.get(&piece.ordinal).cloned() };
-        let len = only.as_ref().map_or(u64::from(piece.len), |only| only.len() as u64);
         let charge_ns = job.pace.charge_ns(len);
         let held = HeldRun {
             job: job.key,

@@ -37,14 +37,17 @@ const ENGINES_MAX: usize = 8;
 const JOBS_MAX: usize = 4;
 
 impl Scheduler {
-    /// Whether the engine, which holds other work, is to run a chunk of this job before what is queued.
-    pub(crate) fn is_urgent(&self, at: u32, slot: u32) -> bool {
+    /// Whether the engine, which holds other work, is to run a chunk of this job, of `len` elements, before what is queued.
+    pub(crate) fn is_urgent(&self, at: u32, slot: u32, len: u64) -> bool {
         let held = &self.engines[at].held;
         if held.urgent() >= URGENT_CHUNKS_MAX || held.cancelled() > 0 || held.urgent() == held.chunks() {
             return false;
         }
         if self.has_bug(Bug::HurriesAlways) {
             return true;
+        }
+        if !self.is_brief(at, slot, len) {
+            return false;
         }
         let lead_ns = URGENT_LEAD_NS.saturating_mul(self.open_engines);
         let owner = |slot: u32| self.jobs[slot].client;
@@ -59,6 +62,17 @@ impl Scheduler {
             let uncharged_ns = uncharged.map_or(0, |front| self.ran_ns(at).saturating_sub(front.charge_ns));
             self.fair.lead_ns(slot, run.slot) <= lead_ns.saturating_add(uncharged_ns)
         })
+    }
+
+    /// Whether a chunk is known to be short, or not known to be longer than the one that it goes before: nothing goes before itself.
+    fn is_brief(&self, at: u32, slot: u32, len: u64) -> bool {
+        match self.jobs[slot].pace.mean_ns() {
+            Some(mean_ns) => mean_ns * len as f64 <= ELEMENT_NS_MAX || len == 1,
+            None => {
+                len == 1
+                    || self.engines[at].held.iter().find(|run| !run.urgent).is_some_and(|run| len <= run.len)
+            }
+        }
     }
 
     /// How long the engine has been at its chunk, without the urgent ones in between.
@@ -118,9 +132,10 @@ impl Scheduler {
         let holders = &self.programs[program].holders;
         let after = self.programs[program].looked_at.saturating_add(1);
         let in_turn = holders.range(after..).chain(holders.range(..after)).copied();
+        let len = self.jobs[job].next_len(1);
         in_turn.take(ENGINES_MAX).find(|at| {
-            let engine = &self.engines[*at];
-            engine.open && self.can_run(job, *at) && self.is_urgent(*at, job) && self.has_quick_elements(*at)
+            let may = self.engines[*at].open && self.can_run(job, *at);
+            may && self.is_urgent(*at, job, len) && self.has_quick_elements(*at)
         })
     }
 
@@ -148,6 +163,7 @@ impl Scheduler {
 
     /// Whether an engine can be given a direct chunk now.
     pub(crate) fn has_room_for_direct(&self, at: u32, chunk: DirectChunk) -> bool {
-        self.engines[at].held.direct() < DIRECT_CHUNKS_MAX || self.is_urgent(at, chunk.job)
+        let len = || self.jobs[chunk.job].cutter.piece(chunk.ordinal, 1).len;
+        self.engines[at].held.direct() < DIRECT_CHUNKS_MAX || self.is_urgent(at, chunk.job, len().into())
     }
 }

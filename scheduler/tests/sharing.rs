@@ -114,6 +114,15 @@ fn a_call_that_was_lost_with_its_worker_does_not_wait_behind_what_was_lost_with_
     assert!(call == 0 || again[call].3, "{again:?}");
 }
 
+/// Of such a chunk nothing is known, and it may take minutes: it came later, and has nothing urgent about it.
+#[test]
+fn a_chunk_of_many_elements_does_not_go_before_a_call() {
+    let mut core = Core::new(&[1]);
+    core.submit_as(1, 1, 1, 1, direct(&[0]));
+    let chunk = assigned(&core.submit_as(2, 2, 1, 16_000, fixed(8_000)));
+    assert_eq!(chunk[0], (0, 2, 1, false), "{chunk:?}");
+}
+
 #[test]
 fn a_call_does_not_bind_itself_to_an_engine_that_runs_long_elements() {
     let mut core = Core::new(&[2]);

@@ -39,6 +39,11 @@ pub(super) struct JobModel {
 }
 
 impl ChunkModel {
+    /// How many of its elements an attempt runs.
+    pub(super) fn open(&self) -> u64 {
+        self.only.as_ref().map_or(self.elements.end - self.elements.start, |only| only.len() as u64)
+    }
+
     pub(super) fn new(elements: Range<u64>) -> Self {
         Self {
             elements,

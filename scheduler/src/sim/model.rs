@@ -201,7 +201,7 @@ impl Model {
             Action::Registered { node, engines } => self.registered(*node, engines),
             Action::Assign { node, engine, run, only, urgent } => {
                 if *urgent {
-                    self.overtakes(*engine, *run)?;
+                    self.overtakes(*engine, *run, only.as_deref())?;
                 }
                 self.assigned(*node, *engine, *run, only.as_deref(), *urgent)
             }
