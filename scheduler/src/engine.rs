@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 
+use crate::bits::Bits;
 use crate::direct::DirectQueue;
 use crate::held::Held;
 use crate::place::Tags;
@@ -74,7 +75,7 @@ pub(crate) struct Program {
     pub(crate) key: ProgramKey,
     pub(crate) jobs: BTreeSet<JobKey>,
     /// Engines that hold chunks of it.
-    pub(crate) holders: BTreeSet<u32>,
+    pub(crate) holders: Bits,
     /// The last of them that was given an urgent chunk.
     pub(crate) looked_at: u32,
     /// Engines that hold chunks of it and could take more.

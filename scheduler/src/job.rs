@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 
+use crate::bits::Bits;
 use crate::cutter::{Cutter, Piece};
 use crate::dependency::Dependency;
 use crate::ledger::{ChunkState, Ledger};
@@ -48,8 +49,8 @@ pub(crate) struct Job {
     pub(crate) follows: bool,
     /// Jobs with one place; none when its chunks may go everywhere.
     pub(crate) class: Option<u32>,
-    /// Engines that have completed chunks, ascending.
-    pub(crate) ran_on: Vec<EngineId>,
+    /// The ids of engines that have completed chunks.
+    pub(crate) ran_on: Bits,
     /// It outlives its client.
     pub(crate) kept: bool,
     /// It ends if none of it has been assigned by then.
@@ -90,7 +91,7 @@ impl Job {
             place: Place::default(),
             follows: false,
             class: None,
-            ran_on: Vec::new(),
+            ran_on: Bits::default(),
             kept: false,
             begin_by: None,
             elements: 0,
@@ -240,15 +241,6 @@ impl Job {
         self.ledger.finish(ordinal, count, state);
         if self.ledger.base() != base {
             self.cutter.retire(self.ledger.base());
-        }
-    }
-
-    /// An engine has completed a chunk.
-    pub(crate) fn has_run_on(&mut self, engine: EngineId) {
-        if self.ran_on.last() != Some(&engine)
-            && let Err(at) = self.ran_on.binary_search(&engine)
-        {
-            self.ran_on.insert(at, engine);
         }
     }
 

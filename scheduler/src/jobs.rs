@@ -8,6 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, ProgramKey};
 use phalanx_proto::limits::{CHUNK_ELEMENTS_MAX, JOB_ELEMENTS_MAX};
 
 use crate::action::{Action, Outcome};
+use crate::bits::Bits;
 use crate::bug::Bug;
 use crate::cutter::{AutoCutter, Blocks, Cutter, fault_in};
 use crate::dependency::PastJob;
@@ -100,7 +101,7 @@ impl Scheduler {
         let slot = self.programs.insert(Program {
             key,
             jobs: BTreeSet::new(),
-            holders: BTreeSet::new(),
+            holders: Bits::default(),
             looked_at: 0,
             hungry: BTreeSet::new(),
             barred: BTreeSet::new(),

@@ -10,6 +10,7 @@
 
 mod action;
 mod assign;
+mod bits;
 mod bug;
 mod classes;
 mod clients;

@@ -95,7 +95,7 @@ impl Scheduler {
         }
         let engine = &mut self.engines[at];
         if let Some(program) = engine.program.take() {
-            self.programs[program].holders.remove(&at);
+            self.programs[program].holders.remove(at);
             self.release_program(program);
         }
         self.report_drained(self.engines[at].node_slot);

@@ -41,7 +41,7 @@ impl Scheduler {
         self.fair.charge(held.slot, busy_ns as i64 - charge_ns.min(i64::MAX as u64) as i64);
         let retrying = self.enter_results(&held, run, busy_ns, failed);
         let id = self.engines[at].id;
-        self.jobs[held.slot].has_run_on(id);
+        self.jobs[held.slot].ran_on.insert(id.0);
         self.actions.push_back(Action::Accepted { client: self.jobs[held.slot].client_id, run, retrying });
         if retrying {
             // Another engine that is free comes first: it may be this one's fault.

@@ -131,7 +131,7 @@ impl Scheduler {
     fn engine_at_once(&self, program: u32, job: u32) -> Option<u32> {
         let holders = &self.programs[program].holders;
         let after = self.programs[program].looked_at.saturating_add(1);
-        let in_turn = holders.range(after..).chain(holders.range(..after)).copied();
+        let in_turn = holders.iter_from(after).chain(holders.iter().take_while(|at| *at < after));
         let len = self.jobs[job].next_len(1);
         in_turn.take(ENGINES_MAX).find(|at| {
             let may = self.engines[*at].open && self.can_run(job, *at);
@@ -142,8 +142,8 @@ impl Scheduler {
     /// Whether engines that were looked at hold work of other clients.
     fn waits_for_others(&self, program: u32, job: u32) -> bool {
         let client = self.jobs[job].client;
-        let has_others = |at: &u32| {
-            let held = &self.engines[*at].held;
+        let has_others = |at: u32| {
+            let held = &self.engines[at].held;
             held.cancelled() == 0 && held.iter().any(|run| self.jobs[run.slot].client != client)
         };
         self.programs[program].holders.iter().take(ENGINES_MAX).any(has_others)

@@ -1,6 +1,6 @@
 //! Duty: jobs wait for others, and begin when those have ended as they must.
 
-use phalanx_proto::ids::JobKey;
+use phalanx_proto::ids::{EngineId, JobKey};
 
 use crate::action::Outcome;
 use crate::bug::Bug;
@@ -77,7 +77,7 @@ impl Scheduler {
     /// A job has ended: who waits for it is looked at.
     pub(crate) fn remember(&mut self, job: Job, outcome: Outcome) {
         let succeeded = outcome == Outcome::Completed && job.elements_failed == 0;
-        self.past.enter(job.key, PastJob { succeeded, ran_on: job.ran_on.into_boxed_slice() });
+        self.past.enter(job.key, PastJob { succeeded, ran_on: job.ran_on.iter().map(EngineId).collect() });
         self.reviews.extend(job.dependents);
     }
 
