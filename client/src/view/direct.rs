@@ -128,7 +128,7 @@ impl<S: Shape> DirectView<S> {
         }
     }
 
-    /// The same view with a value that goes along: functions of `map` and `apply` get a reference to it first.
+    /// The same view with a value that goes along: functions of `map` get a reference to it first. Calls take it as an argument.
     ///
     /// ```
     /// # fn main() -> phalanx::Result<()> {
