@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   phalanx start -n 4                    a cluster of four engines on this machine
   phalanx status                        its engines and jobs
-  phalanx explain 01890a5d              why a job waits
+  phalanx explain b302099a8057          why a job waits
   phalanx stop                          ends it
 
   phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
@@ -95,7 +95,7 @@ The answer is the scheduler's own: which engines hold chunks of the job, how man
 first of them waits for: engines that are busy or lack a tag, other jobs, a client that does not read.
 
 Examples:
-  phalanx explain 01890a5d              the beginning of an id, as phalanx status shows it
+  phalanx explain b302099a8057          the end of an id, as phalanx status shows it, or its beginning
   phalanx explain survey                a label
   phalanx explain survey --json | jq -r .waiting
 
@@ -229,7 +229,7 @@ pub(crate) struct StatusOptions {
 /// `phalanx explain`
 #[derive(Debug, Args)]
 pub(crate) struct ExplainOptions {
-    /// The job: its id, the beginning of it, or its label
+    /// The job: its id, either end of it, or its label
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
 

@@ -57,7 +57,7 @@ pub(crate) enum Event {
     Status {
         reply: oneshot::Sender<StatusReply>,
     },
-    /// Why a job waits; it is named by its id, the beginning of it, or its label.
+    /// Why a job waits; it is named by its id, either end of it, or its label.
     Explain {
         job: String,
         reply: oneshot::Sender<Result<ExplainReply, String>>,

@@ -7,6 +7,9 @@
 //! It is a way around the queue and none around the share. Urgent chunks are charged as all others are, direct ones too, and
 //! a client that is [`URGENT_LEAD_NS`] ahead, for each engine, waits for its turn. An engine never holds more than
 //! [`URGENT_CHUNKS_MAX`] of them, and none of a client of whose other chunks it holds any: the order of one client's chunks stays.
+//!
+//! What is urgent is not interrupted itself, so it has to be short: one element, or known to end soon, or, while its job's pace is not
+//! known, no more elements than the chunk that it goes before.
 
 use std::time::Duration;
 
@@ -64,15 +67,14 @@ impl Scheduler {
         })
     }
 
-    /// Whether a chunk is known to be short, or not known to be longer than the one that it goes before: nothing goes before itself.
+    /// Whether a chunk of `len` elements is short enough to be urgent.
     fn is_brief(&self, at: u32, slot: u32, len: u64) -> bool {
-        match self.jobs[slot].pace.mean_ns() {
-            Some(mean_ns) => mean_ns * len as f64 <= ELEMENT_NS_MAX || len == 1,
-            None => {
-                len == 1
-                    || self.engines[at].held.iter().find(|run| !run.urgent).is_some_and(|run| len <= run.len)
+        let front = || self.engines[at].held.iter().find(|run| !run.urgent);
+        len == 1
+            || match self.jobs[slot].pace.mean_ns() {
+                Some(mean_ns) => mean_ns * len as f64 <= ELEMENT_NS_MAX,
+                None => front().is_some_and(|run| len <= run.len),
             }
-        }
     }
 
     /// How long the engine has been at its chunk, without the urgent ones in between.
@@ -163,7 +165,10 @@ impl Scheduler {
 
     /// Whether an engine can be given a direct chunk now.
     pub(crate) fn has_room_for_direct(&self, at: u32, chunk: DirectChunk) -> bool {
-        let len = || self.jobs[chunk.job].cutter.piece(chunk.ordinal, 1).len;
-        self.engines[at].held.direct() < DIRECT_CHUNKS_MAX || self.is_urgent(at, chunk.job, len().into())
+        if self.engines[at].held.direct() < DIRECT_CHUNKS_MAX {
+            return true;
+        }
+        let len = self.jobs[chunk.job].cutter.piece(chunk.ordinal, 1).len;
+        self.is_urgent(at, chunk.job, len.into())
     }
 }

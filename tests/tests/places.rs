@@ -118,6 +118,9 @@ fn it_is_explained_why_a_job_waits() {
         let arguments = [&["explain", job, "--profile", cluster.profile()], options].concat();
         Command::new(binary("phalanx")).args(arguments).env("PHALANX_HOME", cluster.home()).output().unwrap()
     };
+    // The end of an id is what `status` shows, the beginning is what comes to mind.
+    let ended = String::from_utf8(explain(&id[id.len() - 12..], &[]).stdout).unwrap();
+    assert!(ended.contains(&id), "{ended}");
     let text = String::from_utf8(explain(&id[..20], &[]).stdout).unwrap();
     assert!(text.contains(&id) && text.contains("running\t0\t") && text.contains("running\t1\t"), "{text}");
     let json: serde_json::Value = serde_json::from_slice(&explain("behind", &["--json"]).stdout).unwrap();

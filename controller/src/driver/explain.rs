@@ -11,7 +11,7 @@ use super::job::Job;
 const NAMED_MAX: usize = 5;
 
 impl Driver {
-    /// Says how a job stands that is named by its id, the beginning of it, or its label; or why there is no saying.
+    /// Says how a job stands that is named by its id, either end of it, or its label; or why there is no saying.
     pub(super) fn explain(&self, wanted: &str) -> Result<ExplainReply, String> {
         let (key, job) = self.find_job(wanted)?;
         let seen = self.scheduler.job_status(key).unwrap_or_default();
@@ -44,7 +44,9 @@ impl Driver {
 
     fn find_job(&self, wanted: &str) -> Result<(JobKey, &Job), String> {
         let id = |job: &Job| job.id.to_string();
-        let is_it = |job: &Job| !wanted.is_empty() && (id(job).starts_with(wanted) || job.label == wanted);
+        // `status` shows the end of an id: its beginning is the time.
+        let is_of = |id: &str| id.starts_with(wanted) || id.ends_with(wanted);
+        let is_it = |job: &Job| !wanted.is_empty() && (is_of(&id(job)) || job.label == wanted);
         let mut found: Vec<(JobKey, &Job)> =
             self.jobs.iter().filter(|(_, job)| is_it(job)).map(|(key, job)| (*key, job)).collect();
         found.sort_unstable_by_key(|(key, _)| *key);
