@@ -82,7 +82,7 @@ On a terminal this prints tables. Elsewhere it prints one line per thing, with t
             and ended in ns since 1970, kind of failure, message
 
 States: running, completed, failed (some elements were), aborted, expired (not begun within its queue limit),
-client-lost, interrupted (the controller ended first).
+impossible (what is left of it can never be run), client-lost, interrupted (the controller ended first).
 
 Exit codes: 0 it was read, 1 an error, 2 wrong usage, 11 there is no such profile.";
 
@@ -101,7 +101,7 @@ Examples:
 
 On a terminal this prints sentences. Elsewhere it prints one line per thing, with tabs between the fields:
   job       id, elements done, all elements, elements failed, chunks queued, chunks waiting, function or label
-  running   engine, chunk, attempt, chunks of the job that it holds
+  running   engine, chunk, attempt, chunks of the job that it holds, chunks of other jobs before them
   waiting   why the first waiting chunk waits
   after     id of a job that must be over before
 

@@ -27,6 +27,8 @@ pub(crate) struct Held {
     pub(crate) chunk: u64,
     pub(crate) attempt: u32,
     pub(crate) chunks: u64,
+    /// Chunks of other jobs before it.
+    pub(crate) behind: u64,
 }
 
 impl Explained {
@@ -36,6 +38,7 @@ impl Explained {
             chunk: run.chunk,
             attempt: run.attempt,
             chunks: run.chunks,
+            behind: run.behind,
         };
         Self {
             id: reply.id,

@@ -112,10 +112,15 @@ pub enum Error {
     Control(String),
     /// The job was not begun within its queue limit.
     #[error(
-        "no engine was free for the job within its queue limit of {0:?}, and it was given up
-  Allow more with queue_limit, give it a higher priority, or start more engines"
+        "nothing of the job was begun within its queue limit of {limit:?}, and it was given up: {why}
+  Allow more with queue_limit, give it a higher priority, or start more engines; phalanx explain says of a waiting job what it waits for"
     )]
-    QueueLimit(Duration),
+    QueueLimit {
+        /// What it was given.
+        limit: Duration,
+        /// What it waited for.
+        why: String,
+    },
     /// The job can never be run.
     #[error("the job can never be run: {0}")]
     Impossible(String),

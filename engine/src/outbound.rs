@@ -88,6 +88,12 @@ pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
     }))
 }
 
+/// Of these chunks, which were recalled, those that were not handed back have been begun.
+pub(crate) fn begun(engine: u32, chunks: Chunks) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = chunks;
+    message(Kind::Begun(v1::Begun { engine, job, first_chunk: first, chunk_count: count, attempt }))
+}
+
 /// Chunks whose job's condition is not met here.
 pub(crate) fn refused(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
     let Chunks { job, first, count, attempt } = chunks;

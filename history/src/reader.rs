@@ -301,8 +301,15 @@ impl JobCursor {
 }
 
 /// The words of `JobState::ALL`, each as a list of one.
-const WORDS: [[&str; 1]; 7] =
-    [["running"], ["completed"], ["failed"], ["aborted"], ["expired"], ["client-lost"], ["interrupted"]];
+const WORDS: [[&str; 1]; JobState::ALL.len()] = {
+    let mut words = [[""]; JobState::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = [JobState::ALL[at].as_str()];
+        at += 1;
+    }
+    words
+};
 
 fn dropped(db: &Connection) -> rusqlite::Result<u64> {
     let counter = db.query_row("SELECT value FROM counters WHERE name = 'dropped'", [], |row| row.get(0));

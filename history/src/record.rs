@@ -117,7 +117,7 @@ macro_rules! words {
 
             /// The word for it: in the file, on the command line, in JSON.
             #[must_use]
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
@@ -164,6 +164,8 @@ words! {
         Aborted = "aborted",
         /// It was not begun within its queue limit.
         Expired = "expired",
+        /// What was left of it could never be run.
+        Impossible = "impossible",
         /// Its client went away before it had ended.
         ClientLost = "client-lost",
         /// The controller ended before it had.

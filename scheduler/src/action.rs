@@ -1,5 +1,6 @@
 //! What the core wants done.
 
+use std::fmt;
 use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
@@ -16,7 +17,7 @@ pub enum Action {
     /// Send a run to an engine. `only`: just these offsets of the (single) chunk, a retry.
     /// `urgent`: before what the engine has queued, which is of other clients, and between two elements of what it runs.
     Assign { node: NodeId, engine: EngineId, run: Run, only: Option<Box<[u32]>>, urgent: bool },
-    /// Ask for chunks back, if they have not been started.
+    /// Ask for chunks back that have not been started; what has is answered for with [`Input::Begun`](crate::Input::Begun).
     Recall { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     /// The report that is being handled counts: send it to the client. `retrying`: its failures are tried again.
     Accepted { client: ClientId, run: Run, retrying: bool },
@@ -52,10 +53,40 @@ pub enum Outcome {
     Completed,
     /// It was cancelled, or its client went away.
     Cancelled,
-    /// None of it was assigned within its queue limit.
-    Expired,
+    /// Nothing of it was begun within its queue limit.
+    Expired(Unbegun),
     /// What is left of it can never be run.
     Impossible(Impossible),
+}
+
+/// Why nothing of a job was begun in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unbegun {
+    /// Jobs that it runs after were not over.
+    After,
+    /// Its elements had not all arrived.
+    NotSupplied,
+    /// Its client did not read the results of others.
+    ClientPressure,
+    /// There was no engine that may be given work.
+    NoEngines,
+    /// No engine that was there had what it needs.
+    Needs,
+    /// The engines that could run it had other work before it.
+    Busy,
+}
+
+impl fmt::Display for Unbegun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::After => "jobs that it runs after were not over",
+            Self::NotSupplied => "its elements had not arrived",
+            Self::ClientPressure => "its client did not read the results that were there already",
+            Self::NoEngines => "there were no engines",
+            Self::Needs => "no engine that was there had what it needs",
+            Self::Busy => "the engines that can run it were busy with other work",
+        })
+    }
 }
 
 /// Why a chunk will not be tried again.

@@ -106,7 +106,7 @@ impl Scheduler {
             let mut is_full = false;
             for (client, chunk) in engine.direct.next() {
                 let job = &self.jobs[chunk.job];
-                if self.fair.is_pressed(client) || chunk.ordinal >= job.direct_ready {
+                if self.fair.is_pressed(client) || chunk.ordinal >= job.direct_ready || job.overdue {
                     continue;
                 }
                 let fits = engine.program.is_none_or(|program| program == job.program);
@@ -187,7 +187,6 @@ impl Scheduler {
         };
         let len = only.as_ref().map_or(u64::from(piece.len), |only| only.len() as u64);
         let urgent = piece.count == 1 && self.is_urgent(at, slot, len);
-        self.begin(slot);
         let engine = &mut self.engines[at];
         let job = &mut self.jobs[slot];
         let attempt = job.ledger.assign(piece.ordinal, piece.count, engine.id);

@@ -24,6 +24,8 @@ pub enum Bug {
     ForgivesOverruns,
     /// Jobs wait for ever.
     WaitsForEver,
+    /// A job ends for having waited, though something of it was begun.
+    ExpiresTheBegun,
     /// Every chunk may overtake what an engine holds.
     HurriesAlways,
     /// A job begins before what it waits for is over.
@@ -52,7 +54,7 @@ impl Scheduler {
 #[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ForgetsLostChunks,
         Self::KeepsAttempt,
         Self::KeepsReturned,
@@ -62,6 +64,7 @@ impl Bug {
         Self::RetriesForever,
         Self::ForgivesOverruns,
         Self::WaitsForEver,
+        Self::ExpiresTheBegun,
         Self::HurriesAlways,
         Self::BeginsTooEarly,
         Self::WaitsInVain,

@@ -17,6 +17,8 @@ pub struct Config {
     pub auto_chunk_work: Duration,
     /// A chunk of automatic length is not cut below this much work towards the end of a job.
     pub auto_chunk_work_min: Duration,
+    /// What an engine does not hand back for so long, when a job was to have begun, counts as not begun.
+    pub recall_timeout: Duration,
     /// The most jobs that are not finished, of all clients.
     pub jobs_max: usize,
     /// The most engines.
@@ -32,6 +34,7 @@ impl Default for Config {
             window_work: Duration::from_millis(2),
             auto_chunk_work: Duration::from_millis(4),
             auto_chunk_work_min: Duration::from_micros(200),
+            recall_timeout: Duration::from_secs(2),
             jobs_max: 100_000,
             engines_max: 65_536,
         }

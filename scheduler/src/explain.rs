@@ -70,6 +70,8 @@ pub enum Waiting {
     },
     /// None of the nodes that could take it can run its program.
     CannotRun,
+    /// It was to have been begun by now; engines have been asked for what they hold of it, and have not answered yet.
+    Overdue,
     /// All engines are busy, or all that will do.
     AllEnginesBusy {
         /// How many there are.
@@ -104,7 +106,7 @@ pub enum Waiting {
 /// How a job stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobExplanation {
-    /// What engines hold of it.
+    /// What engines hold of it, whether it runs or waits there.
     pub running: Vec<HeldChunks>,
     /// Chunks that engines hold behind what they run.
     pub chunks_queued: u64,
@@ -125,6 +127,8 @@ pub struct HeldChunks {
     pub attempt: u32,
     /// How many there are.
     pub chunks: u64,
+    /// Chunks of others before it; 0 when it runs, or will when it has arrived.
+    pub behind: u64,
 }
 
 impl Scheduler {
@@ -134,10 +138,15 @@ impl Scheduler {
         let slot = self.job_slot(key).ok()?;
         let job = &self.jobs[slot];
         let held = |engine: &Engine| {
-            let mut runs = engine.held.iter().filter(|run| run.job == key);
-            let first = runs.next()?;
-            let chunks = u64::from(first.count) + runs.map(|run| u64::from(run.count)).sum::<u64>();
-            Some(HeldChunks { engine: engine.id, chunk: first.index, attempt: first.attempt, chunks })
+            let mut runs = engine.held.iter();
+            let mut behind = 0;
+            let first = runs.find(|run| {
+                behind += if run.job == key { 0 } else { u64::from(run.count) };
+                run.job == key
+            })?;
+            let more = runs.filter(|run| run.job == key).map(|run| u64::from(run.count)).sum::<u64>();
+            let (chunk, attempt, chunks) = (first.index, first.attempt, u64::from(first.count) + more);
+            Some(HeldChunks { engine: engine.id, chunk, attempt, chunks, behind })
         };
         let mut running: Vec<HeldChunks> =
             self.engines.iter().filter_map(|(_, engine)| held(engine)).collect();
@@ -160,7 +169,8 @@ impl Scheduler {
             true => job.ledger.iter().filter_map(waits).count() as u64,
             false => job.unassigned(auto_len),
         };
-        let chunks_queued = job.ledger.assigned() - running.len() as u64;
+        let chunks_running = running.iter().filter(|held| held.behind == 0).count() as u64;
+        let chunks_queued = job.ledger.assigned() - chunks_running;
         Some(JobExplanation { running, chunks_queued, chunks_waiting, waiting })
     }
 
@@ -216,7 +226,7 @@ impl Scheduler {
         jobs
     }
 
-    fn why_waiting(&self, slot: u32, ordinal: u64) -> Waiting {
+    pub(crate) fn why_waiting(&self, slot: u32, ordinal: u64) -> Waiting {
         let job = &self.jobs[slot];
         let end = match &job.cutter {
             Cutter::Auto(_) => 0,
@@ -224,6 +234,9 @@ impl Scheduler {
         };
         if end > job.supplied {
             return Waiting::NotSupplied { supplied: job.supplied, needed: end };
+        }
+        if job.overdue {
+            return Waiting::Overdue;
         }
         if self.fair.is_pressed(job.client) {
             return Waiting::ClientPressure;
@@ -303,12 +316,20 @@ impl fmt::Display for Waiting {
                 write!(f, "no engine that is there has what it needs: {}", needs.join(", "))
             }
             Self::CannotRun => f.write_str("no node that is free can run its program"),
+            Self::Overdue => {
+                f.write_str("it was not begun in time, and engines hand back what they have of it")
+            }
             Self::AllEnginesBusy { engines, bound, before } => {
                 let that_will_do = if *bound { " that will do" } else { "" };
-                write!(
-                    f,
-                    "all {engines} engines{that_will_do} are busy, and {before} chunks of its job come before it"
-                )
+                match engines {
+                    1 => write!(f, "the only engine{that_will_do} is busy")?,
+                    n => write!(f, "all {n} engines{that_will_do} are busy")?,
+                }
+                match before {
+                    0 => Ok(()),
+                    1 => f.write_str(", and one chunk of its job comes before it"),
+                    n => write!(f, ", and {n} chunks of its job come before it"),
+                }
             }
             Self::ProgramSwitch { engine } => {
                 write!(f, "engine {engine} finishes what it holds of another program first")

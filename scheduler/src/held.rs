@@ -199,13 +199,58 @@ impl Held {
         for at in 0..self.runs.len() {
             let run = self.runs[at];
             if run.slot == slot && run.holding != Holding::Cancelled {
-                self.subtract(&run);
-                self.runs[at].holding = Holding::Cancelled;
-                self.add(&HeldRun { holding: Holding::Cancelled, ..run });
+                self.mark(at, Holding::Cancelled);
                 cancelled += run.count;
             }
         }
         cancelled
+    }
+
+    /// Marks a job's balanced chunks as asked back. They, and its direct ones, are given to `each`.
+    pub(crate) fn call_back(&mut self, slot: u32, mut each: impl FnMut(&HeldRun)) {
+        for at in 0..self.runs.len() {
+            let run = self.runs[at];
+            if run.slot != slot || matches!(run.holding, Holding::Cancelled | Holding::Recalled) {
+                continue;
+            }
+            if run.holding == Holding::Balanced {
+                self.mark(at, Holding::Recalled);
+            }
+            each(&run);
+        }
+    }
+
+    /// Of chunks that were asked back, those that are held, with this attempt, were begun. The first of all may be asked for again when
+    /// there is more behind it; others stay what they are, for what comes before them is about to be reported. Their job's slot, unless it
+    /// was cancelled; None if there are none.
+    pub(crate) fn reclaim(
+        &mut self,
+        job: JobKey,
+        first: u64,
+        count: u32,
+        attempt: u32,
+    ) -> Option<Option<u32>> {
+        let end = first + u64::from(count);
+        let mut found = None;
+        for at in 0..self.runs.len() {
+            let run = self.runs[at];
+            let overlaps = run.index < end && first < run.index + u64::from(run.count);
+            if (run.job, run.attempt) != (job, attempt) || !overlaps {
+                continue;
+            }
+            found = Some((run.holding != Holding::Cancelled).then_some(run.slot));
+            if at == 0 && run.holding == Holding::Recalled {
+                self.mark(at, Holding::Balanced);
+            }
+        }
+        found
+    }
+
+    fn mark(&mut self, at: usize, holding: Holding) {
+        let run = self.runs[at];
+        self.subtract(&run);
+        self.runs[at].holding = holding;
+        self.add(&HeldRun { holding, ..run });
     }
 
     /// Marks balanced chunks at the back as asked back, never the first chunk, until they make up

@@ -60,6 +60,8 @@ pub enum Input {
         attempt: u32,
         refused: bool,
     },
+    /// In answer to a recall: of these chunks, those that were not handed back have been begun.
+    Begun { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     /// The engine's worker is gone with all that was assigned to it; `running` is what it ran.
     WorkerLost { node: NodeId, engine: EngineId, loss: Loss, running: Option<RunningChunk> },
     /// A client has the engine started anew: whatever it held ends with its worker. What it is sent from now on is for the next one.
@@ -120,7 +122,7 @@ pub struct JobSpec {
     pub retries: u32,
     /// Of one client's balanced jobs those with the highest come first; between clients it counts for nothing.
     pub priority: i32,
-    /// It ends when none of it has been assigned for so long.
+    /// It ends when nothing of it has been begun for so long.
     pub queue_limit: Option<Duration>,
     /// What must be over before it begins; balanced jobs only.
     pub after: Vec<Dependency>,

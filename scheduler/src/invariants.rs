@@ -263,7 +263,8 @@ fn nothing_idles(core: &Scheduler) -> Result<(), String> {
         let could = core.fair.order().find(|job| core.can_run(*job, *at));
         must(could.is_none(), || format!("engine {} idles beside ready jobs", core.engines[*at].id))?;
         for (client, chunk) in core.engines[*at].direct.next() {
-            let waits = core.fair.is_pressed(client) || chunk.ordinal >= core.jobs[chunk.job].direct_ready;
+            let job = &core.jobs[chunk.job];
+            let waits = core.fair.is_pressed(client) || chunk.ordinal >= job.direct_ready || job.overdue;
             must(waits, || format!("engine {} idles beside direct chunks", core.engines[*at].id))?;
         }
     }
@@ -301,6 +302,14 @@ fn recalls_are_counted(core: &Scheduler) -> Result<(), String> {
 fn deadlines_are_kept(core: &Scheduler) -> Result<(), String> {
     let expected: BTreeSet<_> = core.nodes.iter().map(|(slot, node)| (node.deadline, slot)).collect();
     must(expected == core.deadlines, || format!("{:?} are watched", core.deadlines))?;
+    let watched = |(slot, job): (u32, &crate::job::Job)| job.begin_by.map(|deadline| (deadline, slot));
+    let expected: BTreeSet<_> = core.jobs.iter().filter_map(watched).collect();
+    let forgets = core.has_bug(crate::bug::Bug::WaitsForEver);
+    must(forgets || expected == core.begin_by, || format!("jobs {:?} are to begin", core.begin_by))?;
+    for (_, job) in core.jobs.iter().filter(|(_, job)| job.overdue) {
+        must(job.begin_by.is_some(), || format!("{} is overdue for ever", job.key))?;
+        must(job.ledger.assigned() > 0, || format!("{} is overdue, and nobody holds any of it", job.key))?;
+    }
     must(core.node_slots.len() == core.nodes.len(), || "a node is not known by its id".to_owned())
 }
 

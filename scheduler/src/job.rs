@@ -1,6 +1,6 @@
 //! A job, as the core keeps it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
@@ -8,7 +8,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 use crate::bits::Bits;
 use crate::cutter::{Cutter, Piece};
 use crate::dependency::Dependency;
-use crate::ledger::{ChunkState, Ledger};
+use crate::ledger::{Chunk, ChunkState, Ledger};
 use crate::pace::Pace;
 use crate::place::Place;
 use crate::time::Timestamp;
@@ -53,8 +53,10 @@ pub(crate) struct Job {
     pub(crate) ran_on: Bits,
     /// It outlives its client.
     pub(crate) kept: bool,
-    /// It ends if none of it has been assigned by then.
+    /// It ends if nothing of it is known to have been begun by then.
     pub(crate) begin_by: Option<Timestamp>,
+    /// It was to have been begun before, and it is not yet known whether anything of it has been: no more of it is given out.
+    pub(crate) overdue: bool,
     pub(crate) elements: u64,
     pub(crate) supplied: u64,
     pub(crate) cutter: Cutter,
@@ -94,6 +96,7 @@ impl Job {
             ran_on: Bits::default(),
             kept: false,
             begin_by: None,
+            overdue: false,
             elements: 0,
             supplied: 0,
             cutter,
@@ -119,7 +122,17 @@ impl Job {
     pub(crate) fn has_work(&self) -> bool {
         !self.is_direct()
             && self.waits.is_empty()
+            && !self.overdue
             && (!self.again.is_empty() || self.cutter.can_cut(self.ledger.end(), self.supplied))
+    }
+
+    /// The engines that hold chunks of it.
+    pub(crate) fn holders(&self) -> BTreeSet<EngineId> {
+        let assigned = |chunk: &&Chunk| chunk.state == ChunkState::Assigned;
+        match self.ledger.assigned() {
+            0 => BTreeSet::new(),
+            _ => self.ledger.iter().map(|(_, chunk)| chunk).filter(assigned).map(|c| c.owner).collect(),
+        }
     }
 
     /// Whether all its chunks have ended.
@@ -172,9 +185,9 @@ impl Job {
         piece
     }
 
-    /// Chunks that were on an engine wait to be assigned again.
-    pub(crate) fn requeue(&mut self, ordinal: u64, count: u32) {
-        self.ledger.release(ordinal, count);
+    /// Chunks that were on an engine wait to be assigned again. What was not begun there was no attempt.
+    pub(crate) fn requeue(&mut self, ordinal: u64, count: u32, begun: bool) {
+        self.ledger.release(ordinal, count, begun);
         if self.is_direct() {
             return;
         }

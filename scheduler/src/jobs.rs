@@ -49,9 +49,8 @@ impl Scheduler {
         let class = job.class;
         job.kept = spec.kept;
         job.begin_by = spec.queue_limit.map(|limit| self.now.after(limit));
-        let begin_by = job.begin_by;
         let slot = self.jobs.insert(job);
-        self.begin_by.extend(begin_by.map(|deadline| (deadline, slot)));
+        self.watch(slot);
         self.job_slots.insert(key, slot);
         self.clients[client_slot].jobs.insert(key);
         self.programs[program].jobs.insert(key);
@@ -193,23 +192,6 @@ impl Scheduler {
         self.fair.set_ready(slot, self.jobs[slot].has_work());
     }
 
-    /// Something of the job is assigned.
-    pub(crate) fn begin(&mut self, slot: u32) {
-        if let Some(deadline) = self.jobs[slot].begin_by.take() {
-            self.begin_by.remove(&(deadline, slot));
-        }
-    }
-
-    /// Ends the jobs that have waited for too long.
-    pub(crate) fn expire_jobs(&mut self) {
-        if self.has_bug(Bug::WaitsForEver) {
-            return self.begin_by.clear();
-        }
-        while let Some(&(_, slot)) = self.begin_by.first().filter(|(deadline, _)| *deadline <= self.now) {
-            self.end_job(slot, Outcome::Expired);
-        }
-    }
-
     /// Ends the job if all of it is done or has failed.
     pub(crate) fn finish_if_done(&mut self, slot: u32) {
         if self.jobs[slot].is_finished() {
@@ -219,7 +201,7 @@ impl Scheduler {
 
     /// Forgets a job. Engines that hold chunks of it are told to drop them.
     pub(crate) fn end_job(&mut self, slot: u32, outcome: Outcome) {
-        self.begin(slot);
+        self.unwatch(slot);
         self.fair.close_job(slot);
         let job = self.jobs.remove(slot);
         self.job_slots.remove(&job.key);
@@ -232,13 +214,7 @@ impl Scheduler {
                 self.unblocked.push(*at);
             }
         }
-        let holds =
-            |chunk: &crate::ledger::Chunk| (chunk.state == ChunkState::Assigned).then_some(chunk.owner);
-        let holders: BTreeSet<EngineId> = match job.ledger.assigned() {
-            0 => BTreeSet::new(),
-            _ => job.ledger.iter().filter_map(|(_, chunk)| holds(chunk)).collect(),
-        };
-        for engine in holders {
+        for engine in job.holders() {
             self.cancel_on(engine, slot, job.key);
         }
         self.release_program(job.program);

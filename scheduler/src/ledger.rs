@@ -32,7 +32,7 @@ impl ChunkState {
 pub(crate) struct Chunk {
     /// Who holds or held it last.
     pub(crate) owner: EngineId,
-    /// Of the last assignment; 0 before the first.
+    /// Of the last assignment; 0 before the first. What was handed back unbegun is assigned with the same number.
     pub(crate) attempt: u32,
     /// Reports with failed elements so far.
     pub(crate) failures: u16,
@@ -109,12 +109,13 @@ impl Ledger {
         attempt
     }
 
-    /// Assigned chunks wait again.
-    pub(crate) fn release(&mut self, first: u64, count: u32) {
+    /// Assigned chunks wait again; if they may have `begun`, that was an attempt.
+    pub(crate) fn release(&mut self, first: u64, count: u32, begun: bool) {
         let start = self.place(first);
         for chunk in self.chunks.range_mut(start..start + count as usize) {
             debug_assert_eq!(chunk.state, ChunkState::Assigned);
             chunk.state = ChunkState::Waiting;
+            chunk.attempt -= u32::from(!begun);
         }
         self.assigned -= u64::from(count);
     }
@@ -166,9 +167,11 @@ mod tests {
         ledger.finish(0, 2, ChunkState::Done);
         assert_eq!((ledger.base(), ledger.open(), ledger.assigned()), (4, 6, 2));
         assert_eq!(ledger.get(3), None);
-        ledger.release(4, 1);
+        ledger.release(4, 1, true);
         assert_eq!(ledger.waiting_alike(4, 9), 1, "the next is assigned");
         assert_eq!(ledger.waiting_alike(6, 9), 4);
         assert_eq!(ledger.assign(4, 1, EngineId(2)), 2);
+        ledger.release(4, 1, false);
+        assert_eq!(ledger.assign(4, 1, EngineId(3)), 2, "it was not begun there");
     }
 }

@@ -33,6 +33,7 @@ mod losses;
 mod nodes;
 mod pace;
 pub mod place;
+mod queue_limit;
 mod recall;
 mod reject;
 mod reports;
@@ -46,7 +47,7 @@ mod urgent;
 mod waits;
 mod wishes;
 
-pub use action::{Action, ChunkFailure, Outcome};
+pub use action::{Action, ChunkFailure, Outcome, Unbegun};
 #[doc(hidden)]
 pub use bug::Bug;
 pub use config::Config;

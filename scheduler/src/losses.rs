@@ -124,8 +124,11 @@ impl Scheduler {
             Some((run.ordinal + skip, place))
         };
         for run in self.engines[at].held.take_all() {
+            if run.holding != Holding::Cancelled && is_in(&run, running).is_some() {
+                self.begin(run.slot);
+            }
             match run.holding {
-                Holding::Cancelled => {}
+                Holding::Cancelled => continue,
                 Holding::Direct => {
                     self.refund(&run);
                     let failure = lost.failure(is_in(&run, running).is_some());
@@ -137,6 +140,7 @@ impl Scheduler {
                     self.lose_run(at, &run, is_in(&run, culprit), lost);
                 }
             }
+            self.review_overdue(run.slot);
         }
     }
 
@@ -242,7 +246,7 @@ impl Scheduler {
             signal,
             message: Arc::clone(lost.message()),
         });
-        self.requeue(at, run);
+        self.requeue(at, run, true);
     }
 
     /// A chunk has failed for good.

@@ -43,9 +43,10 @@ impl Scheduler {
         let id = self.engines[at].id;
         self.jobs[held.slot].ran_on.insert(id.0);
         self.actions.push_back(Action::Accepted { client: self.jobs[held.slot].client_id, run, retrying });
+        self.begin(held.slot);
         if retrying {
             // Another engine that is free comes first: it may be this one's fault.
-            self.requeue(at, &HeldRun { count, ..held });
+            self.requeue(at, &HeldRun { count, ..held }, true);
             self.feed();
         } else {
             self.finish_if_done(held.slot);
@@ -57,9 +58,7 @@ impl Scheduler {
 
     /// The (first) run that these chunks are in, if the engine holds them all with this attempt.
     fn claimed(&self, at: u32, key: JobKey, first: u64, count: u32, attempt: u32) -> Result<HeldRun, Reject> {
-        if count == 0 || count > RUN_CHUNKS_MAX || first.checked_add(u64::from(count)).is_none() {
-            return Err(Reject::Malformed("a range of chunks that cannot be"));
-        }
+        check_range(first, count)?;
         let engine = &self.engines[at];
         let mut held = engine.held.check(key, first, count, attempt);
         if held.is_none() && self.has_bug(Bug::IgnoresAttempts) {
@@ -184,7 +183,7 @@ impl Scheduler {
             }
             self.finish_if_done(held.slot);
         } else {
-            self.requeue(at, &HeldRun { count, ..held });
+            self.requeue(at, &HeldRun { count, ..held }, false);
             if refused {
                 self.refuse_on(held.slot, at);
             }
@@ -192,16 +191,36 @@ impl Scheduler {
                 self.engines[at].held.push(HeldRun { count, ..held });
             }
         }
+        self.review_overdue(held.slot);
         self.released(at);
         self.feed();
         self.refill(at);
         Ok(())
     }
 
-    /// Chunks of one job that were on an engine are to be assigned again.
-    pub(crate) fn requeue(&mut self, at: u32, run: &HeldRun) {
+    /// The engine did not hand these chunks back, or not all of them: it has begun them.
+    pub(crate) fn on_begun(
+        &mut self,
+        at: u32,
+        key: JobKey,
+        first: u64,
+        count: u32,
+        attempt: u32,
+    ) -> Result<(), Reject> {
+        check_range(first, count)?;
+        let held = self.engines[at].held.reclaim(key, first, count, attempt);
+        let slot = held.ok_or_else(|| self.why_not_held(at, key, first, count, attempt))?;
+        if let Some(slot) = slot {
+            self.begin(slot);
+        }
+        self.note(at);
+        Ok(())
+    }
+
+    /// Chunks of one job that were on an engine, and may have `begun` there, are to be assigned again.
+    pub(crate) fn requeue(&mut self, at: u32, run: &HeldRun, begun: bool) {
         let job = &mut self.jobs[run.slot];
-        job.requeue(run.ordinal, run.count);
+        job.requeue(run.ordinal, run.count, begun);
         if run.holding == Holding::Direct {
             let client = job.client;
             for ordinal in (run.ordinal..run.ordinal + u64::from(run.count)).rev() {
@@ -211,4 +230,11 @@ impl Scheduler {
             self.update_ready(run.slot);
         }
     }
+}
+
+fn check_range(first: u64, count: u32) -> Result<(), Reject> {
+    if count == 0 || count > RUN_CHUNKS_MAX || first.checked_add(u64::from(count)).is_none() {
+        return Err(Reject::Malformed("a range of chunks that cannot be"));
+    }
+    Ok(())
 }

@@ -26,6 +26,7 @@
 //! | what need not wait behind what others have queued | `urgent.rs` |
 //! | how long an automatic chunk is | `pace.rs` |
 //! | what an idle engine takes from a busy one | `recall.rs` |
+//! | when a job has waited for too long | `queue_limit.rs` |
 //! | what a lost engine or worker means for its chunks | `losses.rs` |
 //! | which engines will do for a job | `classes.rs` |
 //! | whether a job may begin | `waits.rs`, `dependency.rs` |
@@ -71,7 +72,7 @@ pub struct Scheduler {
     pub(crate) open_engines: u64,
     pub(crate) jobs: Slab<Job>,
     pub(crate) job_slots: BTreeMap<JobKey, u32>,
-    /// Until when jobs must have begun.
+    /// Until when something of jobs must have been begun.
     pub(crate) begin_by: BTreeSet<(Timestamp, u32)>,
     pub(crate) programs: Slab<Program>,
     pub(crate) program_slots: BTreeMap<ProgramKey, u32>,
@@ -178,6 +179,10 @@ impl Scheduler {
             Input::Returned { node, engine, job, first, count, attempt, refused } => {
                 let at = self.engine_of(node, engine)?;
                 self.on_returned(at, job, first, count, attempt, refused)
+            }
+            Input::Begun { node, engine, job, first, count, attempt } => {
+                let at = self.engine_of(node, engine)?;
+                self.on_begun(at, job, first, count, attempt)
             }
             Input::WorkerLost { node, engine, loss, running } => {
                 let at = self.engine_of(node, engine)?;

@@ -34,6 +34,11 @@ impl<T> Slab<T> {
     }
 
     /// The value in a slot that may have been vacated.
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
+        self.items.get(slot as usize)?.as_ref()
+    }
+
+    /// As [`get`](Self::get), to change it.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.items.get_mut(slot as usize)?.as_mut()
     }

@@ -93,7 +93,8 @@ impl Scheduler {
 
     fn review_one(&mut self, slot: u32) -> bool {
         if self.jobs[slot].waits.is_empty() {
-            return false;
+            self.resume(slot);
+            return true;
         }
         let mut follow: Vec<_> = Vec::new();
         let mut open = false;

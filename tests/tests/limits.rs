@@ -80,6 +80,19 @@ fn a_job_that_cannot_begin_in_time_is_given_up_and_one_that_has_begun_is_not() {
 }
 
 #[test]
+fn a_job_that_waits_on_an_engine_behind_another_has_not_begun() {
+    let cluster = Cluster::start(1);
+    let finished = run(&cluster, &["behind", cluster.gate("gate").folder()]);
+    let text = "explained: nothing of it runs; 1 chunk queued behind other work on engine 0";
+    assert_eq!(finished.line("explained: "), text);
+    assert_eq!(
+        finished.line("given up: "),
+        "given up: the engines that can run it were busy with other work"
+    );
+    assert_eq!(finished.line("begun and done"), "begun and done");
+}
+
+#[test]
 fn what_is_urgent_runs_before_what_was_there_first() {
     let cluster = Cluster::start(1);
     let gate = cluster.gate("gate");

@@ -16,12 +16,18 @@ pub(super) fn text(e: &Explained) -> String {
         e.elements_failed,
     );
     for held in e.running.iter().take(ENGINES_MAX) {
-        let behind = match held.chunks - 1 {
+        let before = match held.behind {
             0 => String::new(),
-            n => format!(", {} behind it", quantity::count(n as usize, "chunk")),
+            n => format!(", behind {} of other jobs", quantity::count(n as usize, "chunk")),
         };
-        text +=
-            &format!("  engine {}: chunk {}, attempt {}{behind}\n", held.engine, held.chunk, held.attempt);
+        let behind = match held.chunks.saturating_sub(1) {
+            0 => String::new(),
+            n => format!(", and {}", quantity::count(n as usize, "more chunk")),
+        };
+        text += &format!(
+            "  engine {}: chunk {}, attempt {}{before}{behind}\n",
+            held.engine, held.chunk, held.attempt
+        );
     }
     if e.running.len() > ENGINES_MAX {
         text += &format!("  and {} more engines\n", e.running.len() - ENGINES_MAX);

@@ -49,7 +49,7 @@ impl Report for Plain {
         fields.push(e.label.clone());
         let mut text = line(&fields);
         for held in &e.running {
-            let numbers = [u64::from(held.engine), held.chunk, u64::from(held.attempt), held.chunks];
+            let numbers = [held.engine.into(), held.chunk, held.attempt.into(), held.chunks, held.behind];
             let mut fields = vec!["running".to_owned()];
             fields.extend(numbers.iter().map(u64::to_string));
             text += &line(&fields);

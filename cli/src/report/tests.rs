@@ -201,19 +201,18 @@ fn results() {
 
 #[test]
 fn why_a_job_waits() {
-    let held = |engine, chunks| Held { engine, chunk: 7 * u64::from(engine), attempt: 1, chunks };
+    let held =
+        |engine, chunks, behind| Held { engine, chunk: 7 * u64::from(engine), attempt: 1, chunks, behind };
     let explained = Explained {
         id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
         label: "survey\x1b[2J".to_owned(),
         elements: 1000,
         elements_done: 420,
         elements_failed: 3,
-        running: vec![held(0, 1), held(12, 4)],
+        running: vec![held(0, 1, 0), held(12, 4, 2)],
         chunks_queued: 3,
         chunks_waiting: 57,
-        waiting: Some(
-            "all 2 engines that will do are busy, and 0 chunks of its job come before it".to_owned(),
-        ),
+        waiting: Some("all 2 engines that will do are busy".to_owned()),
         after: vec!["01890a5d-ac96-774b-bcce-000000000001".to_owned()],
     };
     insta::assert_snapshot!("explained_human", Human { bold: false }.explained(&explained));

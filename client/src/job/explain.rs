@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 pub struct JobExplanation {
     /// It has ended: nothing runs and nothing waits.
     pub ended: bool,
-    /// What engines hold of it, by their ids.
+    /// What engines hold of it, by their ids, whether it runs or waits there.
     pub running: Vec<HeldChunks>,
-    /// Chunks that engines hold behind what they run.
+    /// Chunks that engines hold, and do not run yet.
     pub chunks_queued: u64,
     /// Chunks that no engine has yet, as far as they can be counted.
     pub chunks_waiting: u64,
@@ -29,12 +29,14 @@ pub struct JobExplanation {
 pub struct HeldChunks {
     /// The engine.
     pub engine: u32,
-    /// The first of the job's chunks on it: it runs, or is about to.
+    /// The first of the job's chunks on it.
     pub chunk: u64,
     /// Which attempt that is, from 1.
     pub attempt: u32,
     /// How many chunks of the job it holds.
     pub chunks: u64,
+    /// Chunks of other jobs that come before it there; 0 when it runs, or is about to.
+    pub behind: u64,
 }
 
 /// Asks the controller, unless the job has ended.
@@ -65,6 +67,7 @@ impl JobExplanation {
             chunk: run.chunk,
             attempt: run.attempt,
             chunks: run.chunks,
+            behind: run.behind,
         };
         Self {
             ended: false,
@@ -80,23 +83,34 @@ impl JobExplanation {
 /// Engines that are named one by one.
 const NAMED_MAX: usize = 8;
 
+fn named(held: &[HeldChunks]) -> String {
+    let names: Vec<String> = held.iter().take(NAMED_MAX).map(|held| held.engine.to_string()).collect();
+    match held.len() {
+        1 => format!("engine {}", names[0]),
+        n if n > NAMED_MAX => format!("{n} engines ({}, …)", names.join(", ")),
+        n => format!("{n} engines ({})", names.join(", ")),
+    }
+}
+
 impl fmt::Display for JobExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ended {
             return f.write_str("it has ended");
         }
         let chunks = |n: u64| if n == 1 { "1 chunk".to_owned() } else { format!("{n} chunks") };
-        let on: Vec<String> =
-            self.running.iter().take(NAMED_MAX).map(|held| held.engine.to_string()).collect();
-        let more = if self.running.len() > NAMED_MAX { ", …" } else { "" };
+        let (run, wait): (Vec<HeldChunks>, _) = self.running.iter().partition(|held| held.behind == 0);
         let mut said = Vec::new();
-        match self.running.len() {
+        match run.len() {
             0 => said.push("nothing of it runs".to_owned()),
-            1 => said.push(format!("it runs on engine {}", on[0])),
-            n => said.push(format!("it runs on {n} engines ({}{more})", on.join(", "))),
+            _ => said.push(format!("it runs on {}", named(&run))),
         }
         if self.chunks_queued > 0 {
-            said.push(format!("{} queued there", chunks(self.chunks_queued)));
+            let place = if wait.is_empty() {
+                "there".to_owned()
+            } else {
+                format!("behind other work on {}", named(&wait))
+            };
+            said.push(format!("{} queued {place}", chunks(self.chunks_queued)));
         }
         if let Some(reason) = &self.reason {
             let whose =
@@ -117,7 +131,7 @@ mod tests {
 
     #[test]
     fn it_is_said_in_words() {
-        let held = |engine| HeldChunks { engine, chunk: 0, attempt: 1, chunks: 2 };
+        let held = |engine| HeldChunks { engine, chunk: 0, attempt: 1, chunks: 2, behind: 0 };
         let one = JobExplanation { running: vec![held(3)], ..JobExplanation::default() };
         assert_eq!(one.to_string(), "it runs on engine 3");
         let some = JobExplanation {
@@ -130,6 +144,10 @@ mod tests {
         let text =
             "it runs on 2 engines (0, 1); 2 chunks queued there; 5 chunks wait: all 2 engines are busy";
         assert_eq!(some.to_string(), text);
+        let behind = HeldChunks { behind: 3, ..held(0) };
+        let waits = JobExplanation { running: vec![behind], chunks_queued: 2, ..JobExplanation::default() };
+        let text = "nothing of it runs; 2 chunks queued behind other work on engine 0";
+        assert_eq!(waits.to_string(), text);
         let reason = Some("a job that it runs after is not over".to_owned());
         let none = JobExplanation {
             chunks_waiting: 1,

@@ -291,9 +291,10 @@ impl Job {
             _ if !finished.impossible.is_empty() => {
                 Ended::Failed(Error::Impossible(finished.impossible.clone()))
             }
-            _ if finished.expired => {
-                Ended::Failed(Error::QueueLimit(self.spec.options.queue_limit.unwrap_or_default()))
-            }
+            _ if !finished.expired.is_empty() => Ended::Failed(Error::QueueLimit {
+                limit: self.spec.options.queue_limit.unwrap_or_default(),
+                why: finished.expired.clone(),
+            }),
             (true, false) => Ended::Failed(Error::Aborted),
             (false, false) => Ended::Failed(Error::JobRefused(
                 "the controller ended it before all results were there".to_owned(),

@@ -111,7 +111,7 @@ impl LoadBalancedView {
         self
     }
 
-    /// A job none of which could be given to an engine for so long ends with [`Error::QueueLimit`]. Once something of it has been, it
+    /// A job of which no engine has begun anything for so long ends with [`Error::QueueLimit`]. Once something of it has been begun, it
     /// waits for as long as it takes.
     ///
     /// ```

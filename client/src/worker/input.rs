@@ -112,7 +112,7 @@ impl Input {
             Frame::Open(open) => self.open(open),
             Frame::AssignPart(part) => self.add_part(part),
             Frame::Assign(assign) => self.assign(shared, assign)?,
-            Frame::Recall(chunks) => give_back(shared, shared.queue.recall(chunks))?,
+            Frame::Recall(chunks) => recall(shared, chunks)?,
             Frame::Cancel(job) => {
                 self.cancelled.insert(job);
                 give_back(shared, shared.queue.cancel(job))?;
@@ -173,6 +173,19 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// Hands back what of these chunks was not begun; says so if that was not all.
+fn recall(shared: &Shared, wanted: Chunks) -> io::Result<()> {
+    let end = |chunks: &Chunks| chunks.first + u64::from(chunks.count);
+    let returned = shared.queue.recall(wanted);
+    // A run's tail goes with what was wanted of it.
+    let got: u64 = returned.iter().map(|chunks| end(chunks).min(end(&wanted)) - chunks.first).sum();
+    give_back(shared, returned)?;
+    if got < wanted.count.into() {
+        shared.lock_output().send(&Frame::Begun(wanted))?;
+    }
+    Ok(())
 }
 
 fn give_back(shared: &Shared, returned: Vec<Chunks>) -> io::Result<()> {

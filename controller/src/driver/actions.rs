@@ -246,12 +246,12 @@ impl Driver {
 
 /// How a job ended, as its client is told.
 pub(super) fn told(job: u64, outcome: Outcome) -> JobFinished {
-    let impossible = match outcome {
-        Outcome::Impossible(why) => why.to_string(),
-        Outcome::Completed | Outcome::Cancelled | Outcome::Expired => String::new(),
+    let (impossible, expired) = match outcome {
+        Outcome::Impossible(why) => (why.to_string(), String::new()),
+        Outcome::Expired(why) => (String::new(), why.to_string()),
+        Outcome::Completed | Outcome::Cancelled => Default::default(),
     };
-    let (cancelled, expired) = (outcome == Outcome::Cancelled, outcome == Outcome::Expired);
-    JobFinished { job, cancelled, expired, impossible }
+    JobFinished { job, cancelled: outcome == Outcome::Cancelled, expired, impossible }
 }
 
 fn len(elements: &Range<u64>) -> u64 {

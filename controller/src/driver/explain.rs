@@ -27,6 +27,7 @@ impl Driver {
             chunk: run.chunk,
             attempt: run.attempt,
             chunks: run.chunks,
+            behind: run.behind,
         });
         Ok(ExplainReply {
             id: job.id.to_string(),

@@ -159,12 +159,15 @@ impl Driver {
             Outcome::Completed => JobState::Completed,
             Outcome::Cancelled if client_left => JobState::ClientLost,
             Outcome::Cancelled => JobState::Aborted,
-            Outcome::Expired => JobState::Expired,
+            Outcome::Expired(why) => {
+                account.message = why.to_string();
+                JobState::Expired
+            }
             Outcome::Impossible(why) => {
                 if account.message.is_empty() {
                     account.message = why.to_string();
                 }
-                JobState::Failed
+                JobState::Impossible
             }
         };
         let label = std::mem::take(&mut job.label);

@@ -35,7 +35,7 @@ impl Driver {
             None => JobPhase::Running,
             Some(Outcome::Completed) => JobPhase::Completed,
             Some(Outcome::Cancelled) => JobPhase::Cancelled,
-            Some(Outcome::Expired) => JobPhase::Expired,
+            Some(Outcome::Expired(_)) => JobPhase::Expired,
             Some(Outcome::Impossible(_)) => JobPhase::Impossible,
         };
         JobEntry {

@@ -84,6 +84,9 @@ impl Driver {
             NodeSaid::Part(part) => self.on_part(id, part),
             NodeSaid::Output(output) => self.on_output(id, output),
             NodeSaid::Returned(handback) => self.on_returned(id, *handback),
+            NodeSaid::Begun { engine, job, first, count, attempt } => {
+                self.on_claim(id, Input::Begun { node: id, engine, job, first, count, attempt });
+            }
             NodeSaid::WorkerLost { engine, loss, running } => self.on_worker_lost(id, engine, loss, running),
             NodeSaid::Controlled { ticket, engine, error } => {
                 self.on_controlled(id, ticket, engine, error);

@@ -9,7 +9,7 @@ use phalanx_proto::limits::{
 };
 use phalanx_proto::v1::node_message::Kind;
 use phalanx_proto::v1::{
-    EngineTags, NodeMessage, Output, ReportPart, Returned, Tag, WorkerLossKind, WorkerLost,
+    Begun, EngineTags, NodeMessage, Output, ReportPart, Returned, Tag, WorkerLossKind, WorkerLost,
 };
 use phalanx_scheduler::place::Tags;
 use phalanx_scheduler::{Loss, LossKind, RunningChunk};
@@ -33,9 +33,25 @@ pub(crate) enum NodeSaid {
     Part(ReportPart),
     Output(Output),
     Returned(Box<Handback>),
-    WorkerLost { engine: EngineId, loss: Loss, running: Option<RunningChunk> },
+    /// In answer to a recall: of these chunks, those that were not handed back have been begun.
+    Begun {
+        engine: EngineId,
+        job: JobKey,
+        first: u64,
+        count: u32,
+        attempt: u32,
+    },
+    WorkerLost {
+        engine: EngineId,
+        loss: Loss,
+        running: Option<RunningChunk>,
+    },
     Draining,
-    Controlled { ticket: u64, engine: EngineId, error: Option<String> },
+    Controlled {
+        ticket: u64,
+        engine: EngineId,
+        error: Option<String>,
+    },
 }
 
 /// Chunks that a node hands back unstarted.
@@ -82,6 +98,7 @@ pub(crate) fn parse_node(message: NodeMessage) -> Result<NodeSaid, Refused> {
         Some(Kind::Part(part)) => parse_part(part),
         Some(Kind::Output(output)) => parse_output(output),
         Some(Kind::Returned(returned)) => parse_returned(&returned),
+        Some(Kind::Begun(begun)) => parse_begun(&begun),
         Some(Kind::WorkerLost(lost)) => Ok(parse_worker_lost(lost)),
         Some(Kind::Draining(_)) => Ok(NodeSaid::Draining),
         Some(Kind::Controlled(done)) => {
@@ -114,6 +131,17 @@ fn parse_returned(returned: &Returned) -> Result<NodeSaid, Refused> {
         attempt: returned.attempt,
         refused: returned.refused.then(|| clip(&returned.message, TEXT_BYTES_MAX)),
     })))
+}
+
+fn parse_begun(begun: &Begun) -> Result<NodeSaid, Refused> {
+    demand_chunks(begun.first_chunk, begun.chunk_count)?;
+    Ok(NodeSaid::Begun {
+        engine: EngineId(begun.engine),
+        job: JobKey(begun.job),
+        first: begun.first_chunk,
+        count: begun.chunk_count,
+        attempt: begun.attempt,
+    })
 }
 
 pub(super) fn demand_chunks(first: u64, count: u32) -> Result<(), Refused> {

@@ -24,7 +24,7 @@ use super::run_limits::RunLimits;
 use super::spawn::{self, Streams};
 use crate::board::{Board, Running};
 use crate::config::Workers;
-use crate::outbound::{output, refused, report, report_part, returned};
+use crate::outbound::{begun, output, refused, report, report_part, returned};
 use crate::program::Origin;
 
 /// A worker whose only job has ended is given this long at most to leave by itself.
@@ -267,6 +267,7 @@ impl Life {
                     Frame::Report(m) => (m.chunks.count, report(engine, m)),
                     Frame::ReportPart(m) => (0, report_part(engine, m)),
                     Frame::Returned(chunks) => (chunks.count, returned(engine, chunks)),
+                    Frame::Begun(chunks) => (0, begun(engine, chunks)),
                     Frame::Refused(chunks, message) => (chunks.count, refused(engine, chunks, message)),
                     Frame::Output(said) => {
                         process.hear(&said);

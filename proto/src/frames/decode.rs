@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes};
 
 use super::{
-    ASSIGN, ASSIGN_PART, Assign, CANCEL, CLOSE, Chunks, During, Failure, Frame, FrameError, NOT_INITIALISED,
-    OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED,
-    Ready, Report, ReportPart, WELCOME, Welcome,
+    ASSIGN, ASSIGN_PART, Assign, BEGUN, CANCEL, CLOSE, Chunks, During, Failure, Frame, FrameError,
+    NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT,
+    REPORT_PART, RETURNED, Ready, Report, ReportPart, WELCOME, Welcome,
 };
 
 impl Frame {
@@ -34,6 +34,7 @@ impl Frame {
             }),
             RECALL => Self::Recall(chunks(b)?),
             RETURNED => Self::Returned(chunks(b)?),
+            BEGUN => Self::Begun(chunks(b)?),
             REFUSED => Self::Refused(chunks(b)?, text(b)?),
             CANCEL => Self::Cancel(u64(b)?),
             CLOSE => Self::Close(u64(b)?),

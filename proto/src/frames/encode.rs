@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    ASSIGN, ASSIGN_PART, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, READY,
-    RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
+    ASSIGN, ASSIGN_PART, BEGUN, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT,
+    READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
 };
 
 impl Frame {
@@ -72,6 +72,10 @@ impl Frame {
             }
             Self::Returned(chunks) => {
                 out.put_u8(RETURNED);
+                put_chunks(out, *chunks);
+            }
+            Self::Begun(chunks) => {
+                out.put_u8(BEGUN);
                 put_chunks(out, *chunks);
             }
             Self::Refused(chunks, message) => {

@@ -34,7 +34,7 @@ pub enum Frame {
     AssignPart(Part),
     /// Daemon: run these chunks.
     Assign(Assign),
-    /// Daemon: hand back those of these chunks that have not been started.
+    /// Daemon: hand back those of these chunks that have not been started, and say if there were others.
     Recall(Chunks),
     /// Daemon: hand back all of this job that has not been started.
     Cancel(u64),
@@ -46,6 +46,8 @@ pub enum Frame {
     Report(Report),
     /// Worker: chunks handed back.
     Returned(Chunks),
+    /// Worker: of these chunks, which were recalled, those that were not handed back have been begun.
+    Begun(Chunks),
     /// Worker: chunks handed back because their job's condition is not met here.
     Refused(Chunks, String),
     /// Worker: what user code wrote.
@@ -250,6 +252,7 @@ const RETURNED: u8 = 12;
 const NOT_INITIALISED: u8 = 13;
 const OUTPUT: u8 = 14;
 const REFUSED: u8 = 15;
+const BEGUN: u8 = 16;
 
 #[cfg(test)]
 mod tests;

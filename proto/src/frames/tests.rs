@@ -95,6 +95,7 @@ fn arbitrary_frame() -> impl Strategy<Value = Frame> {
             }),
         arbitrary_chunks().prop_map(Frame::Recall),
         arbitrary_chunks().prop_map(Frame::Returned),
+        arbitrary_chunks().prop_map(Frame::Begun),
         any::<u64>().prop_map(Frame::Cancel),
         any::<u64>().prop_map(Frame::Close),
         (arbitrary_chunks(), any::<u64>(), arbitrary_bytes())

@@ -100,6 +100,12 @@ impl World {
         match &self.said[at] {
             // That a worker was lost is believed as often as it is said.
             Input::WorkerLost { .. } => Ok(()),
+            // What was handed back, and given to the same engine again, has the same attempt: connections repeat nothing.
+            said @ (Input::Returned { .. } | Input::Begun { .. })
+                if self.model.is_welcome(said) == Some(true) =>
+            {
+                Ok(())
+            }
             other => self.tell(other.clone()).map(drop),
         }
     }
@@ -114,7 +120,8 @@ impl World {
         let count = self.rng.pick(&[0, 1, 1, 2, 5, u32::MAX]);
         let attempt = self.rng.pick(&[0, 1, 2, 3, u32::MAX]);
         let client = ClientId(self.rng.below(self.names + 3));
-        let input = match self.rng.below(6) {
+        let input = match self.rng.below(7) {
+            6 => Input::Begun { node, engine, job, first, count, attempt },
             0 => Input::Returned { node, engine, job, first, count, attempt, refused: false },
             1 => Input::Cancel { client: ClientId(u64::MAX), job },
             2 => Input::Supplied { job, elements: u64::MAX - self.rng.below(3) },

@@ -27,6 +27,10 @@ pub(super) struct JobModel {
     pub(super) spec: JobSpec,
     pub(super) supplied: u64,
     pub(super) begin_by: Option<u64>,
+    /// Something of it is known to have been begun.
+    pub(super) begun: bool,
+    /// Something of it may have been begun: the core may know.
+    pub(super) may_have_begun: bool,
     pub(super) ended: Option<Outcome>,
     pub(super) chunks: BTreeMap<u64, ChunkModel>,
     pub(super) accepted: BTreeSet<u64>,

@@ -4,10 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
+use phalanx_proto::limits::RUN_CHUNKS_MAX;
 
 use super::job_model::{ChunkModel, JobModel, is_loss};
 use crate::place::Tags;
-use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan};
+use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan, RunningChunk};
+
+/// How long an engine has to answer a recall before a job that should have begun ends.
+pub(super) const RECALL_TIMEOUT_NS: u64 = 1_500_000;
 
 /// A broken promise.
 pub(super) type Broken = String;
@@ -86,6 +90,17 @@ impl Model {
                 Some(good && (!refused || may(&self.jobs[job])))
             }
             Input::WorkerLost { node, engine, .. } => Some(self.engines.get(engine) == Some(node)),
+            // Some may have been reported meanwhile.
+            Input::Begun { node, engine, job, first, count, attempt } => {
+                let own = self.engines.get(engine) == Some(node);
+                let end = first.checked_add(u64::from(*count));
+                let is_held = |end: u64| {
+                    self.live
+                        .range((*job, *first)..(*job, end))
+                        .any(|(_, live)| (live.engine, live.attempt) == (*engine, *attempt))
+                };
+                Some(own && end.is_some_and(|end| *first < end && is_held(end)) && *count <= RUN_CHUNKS_MAX)
+            }
             Input::Heartbeat { node }
             | Input::NodeLost { node, .. }
             | Input::NodePressure { node, .. }
@@ -131,8 +146,13 @@ impl Model {
                 }
                 for index in *first..*first + u64::from(*count) {
                     self.live.remove(&(*job, index));
+                    // It was not begun: the attempt is still to come.
+                    if let Some(chunk) = self.jobs.get_mut(job).and_then(|job| job.chunks.get_mut(&index)) {
+                        chunk.attempt -= 1;
+                    }
                 }
             }
+            Input::Begun { job, .. } => self.begun(*job),
             Input::Report { job, first, count, .. } => {
                 for index in *first..*first + u64::from(*count) {
                     if self.live.get(&(*job, index)).is_some_and(|live| live.cancelled) {
@@ -141,6 +161,13 @@ impl Model {
                 }
             }
             Input::WorkerLost { node, engine, loss, running } => {
+                let held = |chunk: &RunningChunk| {
+                    let live = self.live.get(&(chunk.job, chunk.chunk));
+                    live.is_some_and(|live| (live.engine, live.attempt) == (*engine, chunk.attempt))
+                };
+                if let Some(chunk) = running.filter(held) {
+                    self.begun(chunk.job);
+                }
                 if loss.kind == LossKind::Overran {
                     self.overrun(*engine, *running);
                 }
@@ -173,6 +200,11 @@ impl Model {
         }
     }
 
+    /// Something of a job is known to have been begun.
+    fn begun(&mut self, job: JobKey) {
+        self.jobs.entry(job).and_modify(|job| (job.begun, job.may_have_begun) = (true, true));
+    }
+
     fn node(&mut self, node: NodeId) -> &mut NodeModel {
         self.nodes.entry(node).or_default()
     }
@@ -184,6 +216,8 @@ impl Model {
             spec,
             supplied: 0,
             begin_by,
+            begun: false,
+            may_have_begun: false,
             ended: None,
             chunks: BTreeMap::new(),
             accepted: BTreeSet::new(),
@@ -211,7 +245,8 @@ impl Model {
                         .live
                         .get(&(*job, index))
                         .filter(|l| l.engine == *engine && l.attempt == *attempt);
-                    let direct = matches!(self.jobs[job].spec.plan, Plan::Direct { .. });
+                    let late = self.jobs[job].begin_by.is_some_and(|deadline| deadline <= self.now);
+                    let direct = matches!(self.jobs[job].spec.plan, Plan::Direct { .. }) && !late;
                     ensure(live.is_some() && !direct, || {
                         format!("{index} of {job} was recalled from {engine}")
                     })
@@ -299,6 +334,7 @@ impl Model {
         };
         let named = (run.job, run.first, run.count, run.attempt) == (*key, *first, *count, *attempt);
         ensure(named, || format!("{run:?} accepted, but {cause:?} reported"))?;
+        self.begun(*key);
         let job = self.jobs.get_mut(key).ok_or("accepted of no job")?;
         job.ran_on.insert(*engine);
         ensure(job.ended.is_none() && job.client == client, || format!("{run:?} accepted after the end"))?;
@@ -329,6 +365,10 @@ impl Model {
 
     fn attempt_lost(&mut self, cause: &Input, run: Run, engine: EngineId) -> Result<(), Broken> {
         ensure(is_loss(cause), || format!("{run:?} lost because of {cause:?}"))?;
+        if !matches!(cause, Input::WorkerLost { .. }) {
+            // What a whole engine was at is guessed.
+            self.jobs.entry(run.job).and_modify(|job| job.may_have_begun = true);
+        }
         for index in run.chunks() {
             let live = self.live.remove(&(run.job, index));
             let good =
@@ -356,9 +396,9 @@ impl Model {
                     })?;
                 }
             }
-            Outcome::Expired => {
+            Outcome::Expired(_) => {
                 let late = job.begin_by.is_some_and(|deadline| deadline <= self.now);
-                ensure(late && job.chunks.values().all(|chunk| chunk.attempt == 0), || {
+                ensure(late && !job.begun, || {
                     format!("{key} expired at {}, was to begin by {:?}", self.now, job.begin_by)
                 })?;
             }
@@ -415,14 +455,18 @@ impl Model {
         ensure(gone.is_none(), || format!("{gone:?} is on an engine that is gone"))?;
         self.check_nobody_waits_in_vain()?;
         ensure(self.overran.is_none(), || format!("{:?} overran, and did not fail", self.overran))?;
-        let begun =
-            |job: &JobModel| job.ended.is_some() || job.chunks.values().any(|chunk| chunk.attempt > 0);
-        let late = |job: &JobModel| job.begin_by.is_some_and(|deadline| deadline < self.now) && !begun(job);
+        // What engines hold is asked back first, and they are given time to answer.
+        let late = |(key, job): (&JobKey, &JobModel)| {
+            let over = job.ended.is_some() || job.may_have_begun;
+            let held = self.live.range((*key, 0)..=(*key, u64::MAX)).next().is_some();
+            let grace = if held { RECALL_TIMEOUT_NS } else { 0 };
+            !over && job.begin_by.is_some_and(|deadline| deadline + grace < self.now)
+        };
         for (client, bound) in &self.bounds {
             let mine = self.jobs.values().filter(|job| job.client == *client && job.ended.is_none());
             ensure(mine.count() <= *bound, || format!("{client} has more than {bound} jobs under way"))?;
         }
-        let forgotten = self.jobs.iter().find(|(_, job)| late(job) && was_tick);
+        let forgotten = self.jobs.iter().find(|job| was_tick && late(*job));
         ensure(forgotten.is_none(), || format!("{:?} was to begin before", forgotten.map(|(key, _)| key)))?;
         for (at, attempt) in self.lost.drain(..) {
             let forgotten = self.live.get(&at).is_some_and(|live| live.attempt == attempt && !live.cancelled);

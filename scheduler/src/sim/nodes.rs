@@ -81,7 +81,13 @@ impl World {
             Command::Recall { engine, job, first, count, attempt } => {
                 let Some(worker) = self.worker(node, engine) else { return };
                 let runs = worker.recall(job, first, count, attempt);
+                let end = first + u64::from(count);
+                let got = |run: &Run| (run.first + u64::from(run.count)).min(end) - run.first;
+                let begun = runs.iter().map(got).sum::<u64>() < u64::from(count);
                 self.hand_back(node, engine, &runs);
+                if begun {
+                    self.say(node, Input::Begun { node, engine, job, first, count, attempt });
+                }
             }
             Command::Restart { engine } => {
                 if let Some(worker) = self.worker(node, engine) {
@@ -167,6 +173,7 @@ impl World {
             return self.go_on(node, engine);
         }
         let ns = self.chunk_ns(&task);
+        self.note_started(task.run.job, engine);
         let (started, ends) = (self.now, self.now + ns);
         let Some(worker) = self.worker(node, engine) else { return };
         worker.generation += 1;

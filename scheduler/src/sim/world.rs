@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 
-use super::model::{Broken, Model};
+use super::model::{Broken, Model, RECALL_TIMEOUT_NS, ensure};
 use super::rng::Rng;
 use super::streams::SimStream;
 use super::worker::Worker;
 use super::{Options, Summary};
-use crate::{Action, Config, Input, JobSpec, Scheduler, Timestamp};
+use crate::{Action, Config, Input, JobSpec, Outcome, Scheduler, Timestamp};
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -115,6 +115,8 @@ pub(super) struct World {
     /// How often elements were tried, to know whether they fail again.
     pub(super) tries: BTreeMap<(JobKey, u64), u32>,
     pub(super) used: BTreeSet<EngineId>,
+    /// The workers, engine and epoch, that have begun chunks of jobs.
+    started: BTreeMap<JobKey, BTreeSet<(EngineId, u32)>>,
     /// Messages that were delivered, to be repeated.
     pub(super) said: Vec<Input>,
 }
@@ -123,6 +125,7 @@ impl World {
     pub(super) fn new(seed: u64, options: &Options) -> Self {
         let config = Config {
             heartbeat_timeout: std::time::Duration::from_millis(20),
+            recall_timeout: std::time::Duration::from_nanos(RECALL_TIMEOUT_NS),
             window_chunks_max: 8,
             ..Config::default()
         };
@@ -148,6 +151,7 @@ impl World {
             check_every: options.check_every.max(1),
             tries: BTreeMap::new(),
             used: BTreeSet::new(),
+            started: BTreeMap::new(),
             said: Vec::new(),
         }
     }
@@ -273,6 +277,7 @@ impl World {
                 return Err(format!("{input:?} was refused, and led to {action:?}"));
             }
             self.model.follow(&input, &action)?;
+            self.check_expiry(&action)?;
             self.perform(action);
         }
         self.model.settle(matches!(input, Input::Tick))?;
@@ -280,6 +285,25 @@ impl World {
             self.core.check_invariants().map_err(|violation| violation.to_string())?;
         }
         Ok(result.is_ok())
+    }
+
+    /// A worker begins a chunk.
+    pub(super) fn note_started(&mut self, job: JobKey, engine: EngineId) {
+        let epoch = self.epochs.get(&engine).copied().unwrap_or(0);
+        self.started.entry(job).or_default().insert((engine, epoch));
+    }
+
+    /// No job ends for having waited of which a worker that is still there has begun something, unless it was asked and did not answer.
+    fn check_expiry(&self, action: &Action) -> Result<(), Broken> {
+        let Action::Finished { job, outcome: Outcome::Expired(_), .. } = action else { return Ok(()) };
+        let is_there = |(engine, epoch): &&(EngineId, u32)| {
+            let of_node = self.model.engines.get(engine).and_then(|node| self.nodes.get(node));
+            of_node.is_some() && self.epochs.get(engine).copied().unwrap_or(0) == *epoch
+        };
+        let begun = self.started.get(job).and_then(|workers| workers.iter().find(is_there));
+        let asked = self.model.jobs[job].begin_by.unwrap_or_default();
+        let answered = self.now < asked + RECALL_TIMEOUT_NS;
+        ensure(begun.is_none() || !answered, || format!("{job} expired, and {begun:?} had begun it"))
     }
 
     /// What the driver does with a client's wish, once the core agrees.

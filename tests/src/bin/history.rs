@@ -45,7 +45,7 @@ fn kinds(client: &Client, gate: &Gate) -> phalanx::Result<()> {
     let aborted = view.clone().label("kind::aborted").with(gate.clone()).map_async(pass, 0..16, 1);
     gate.wait_for_arrivals(2);
     let expired = view.clone().label("kind::expired").queue_limit(QUEUE_LIMIT).map_async(|x: u64| x, 0..3, 1);
-    assert!(matches!(expired.get(), Err(Error::QueueLimit(_))));
+    assert!(matches!(expired.get(), Err(Error::QueueLimit { .. })));
     aborted.abort();
     assert!(matches!(aborted.get(), Err(Error::Aborted)));
     gate.open();

@@ -9,6 +9,8 @@ use phalanx_tests::{DEADLINE, Gate, wait_until};
 /// Long enough for a busy machine to run what is not to hang.
 const LIMIT: Duration = Duration::from_secs(2);
 const QUEUE_LIMIT: Duration = Duration::from_millis(300);
+/// Long enough to ask in the meantime why it waits.
+const LONG_QUEUE_LIMIT: Duration = Duration::from_secs(3);
 
 fn main() -> phalanx::Result<()> {
     phalanx::init();
@@ -30,6 +32,7 @@ fn main() -> phalanx::Result<()> {
         ["direct"] => direct(&client)?,
         ["poison", n, chunksize, bad] => poison(&client, number(n), number(chunksize), number(bad)),
         ["queue", gate] => queue(&client, Gate::at(gate))?,
+        ["behind", gate] => behind(&client, Gate::at(gate))?,
         ["priority", gate] => priority(&client, Gate::at(gate))?,
         _ => panic!("no such scenario: {arguments:?}"),
     }
@@ -111,13 +114,43 @@ fn queue(client: &Client, gate: Gate) -> phalanx::Result<()> {
     let begun = impatient.with(gate.clone()).map_async(held, 0..8, 1);
     gate.wait_for_arrivals(1);
     match impatient.map_async(|x: u64| x, 0..3, 1).get() {
-        Err(e @ Error::QueueLimit(_)) => println!("given up: {}", e.to_string().replace('\n', " ")),
+        Err(e @ Error::QueueLimit { .. }) => println!("given up: {}", e.to_string().replace('\n', " ")),
         other => panic!("it should have been given up: {other:?}"),
     }
     gate.open();
     assert_eq!(begun.get()?, (0..8).collect::<Vec<_>>());
     println!("begun and done");
     Ok(())
+}
+
+/// A job that waits on an engine, behind another that runs, has not begun either.
+fn behind(client: &Client, gate: Gate) -> phalanx::Result<()> {
+    let view = client.load_balanced_view();
+    let held = |gate: &Gate, x: u64| {
+        gate.pass(x);
+        x
+    };
+    let long = view.with(gate.clone()).map_async(held, 0..1, 1);
+    gate.wait_for_arrivals(1);
+    let late = view.clone().queue_limit(LONG_QUEUE_LIMIT).map_async(held_once, 0..1, 1);
+    wait_until("the engine holds it", DEADLINE, || {
+        late.explain().is_ok_and(|why| why.running.iter().any(|held| held.behind == 1))
+    });
+    println!("explained: {}", late.explain()?);
+    match late.get() {
+        Err(Error::QueueLimit { why, .. }) => println!("given up: {why}"),
+        other => panic!("it should have been given up: {other:?}"),
+    }
+    gate.open();
+    assert_eq!(long.get()?, [0]);
+    let here = view.map_async(|_: u64| phalanx::here().map(|here| here.attempt), 0..20, 1);
+    assert_eq!(here.get()?, [Some(1); 20]);
+    println!("begun and done");
+    Ok(())
+}
+
+fn held_once(_: u64) -> u64 {
+    panic!("it was begun after its time")
 }
 
 /// What is urgent runs before what was there first.
