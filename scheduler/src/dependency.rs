@@ -6,9 +6,6 @@ use std::fmt;
 
 use phalanx_proto::ids::{EngineId, JobKey};
 
-/// Jobs that ended are remembered, so that others can wait for them after the fact; the oldest are forgotten first.
-pub(crate) const PAST_JOBS_MAX: usize = 16_384;
-
 /// Other jobs that must have ended before a job begins, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
@@ -71,26 +68,85 @@ pub(crate) struct PastJob {
     pub(crate) ran_on: Box<[EngineId]>,
 }
 
+/// One that is remembered.
+#[derive(Debug)]
+struct Remembered {
+    job: PastJob,
+    /// It is among those that are forgotten in turn.
+    listed: bool,
+}
+
 /// Jobs that have ended, the last of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Past {
-    jobs: BTreeMap<JobKey, PastJob>,
+    /// The most that are remembered for nobody in particular.
+    max: usize,
+    jobs: BTreeMap<JobKey, Remembered>,
+    /// The order in which they are forgotten. A job that is waited for when its turn comes is listed again when it is not.
     order: VecDeque<JobKey>,
+    /// How many dependencies of jobs that have not begun name a job, which may not have ended.
+    wanted: BTreeMap<JobKey, u32>,
+    /// The sum of those.
+    wishes: usize,
 }
 
 impl Past {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, jobs: BTreeMap::new(), order: VecDeque::new(), wanted: BTreeMap::new(), wishes: 0 }
+    }
+
     pub(crate) fn enter(&mut self, key: JobKey, job: PastJob) {
-        if self.order.len() == PAST_JOBS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.jobs.remove(&oldest);
+        self.jobs.insert(key, Remembered { job, listed: false });
+        self.list(key);
+    }
+
+    /// A job that is remembered is forgotten after all that are listed, unless some job waits for it.
+    fn list(&mut self, key: JobKey) {
+        let Some(job) = self.jobs.get_mut(&key).filter(|job| !job.listed) else { return };
+        if self.wanted.contains_key(&key) {
+            return;
         }
-        self.jobs.insert(key, job);
+        job.listed = true;
         self.order.push_back(key);
+        if self.order.len() <= self.max {
+            return;
+        }
+        let Some(oldest) = self.order.pop_front() else { return };
+        if !self.wanted.contains_key(&oldest) {
+            self.jobs.remove(&oldest);
+        } else if let Some(job) = self.jobs.get_mut(&oldest) {
+            job.listed = false;
+        }
+    }
+
+    /// A job waits for these: they are remembered until it has begun.
+    pub(crate) fn want(&mut self, dependencies: &[Dependency]) {
+        for key in dependencies.iter().flat_map(|dependency| &dependency.jobs) {
+            *self.wanted.entry(*key).or_default() += 1;
+            self.wishes += 1;
+        }
+    }
+
+    /// A job has begun, or ended, that waited for these.
+    pub(crate) fn release(&mut self, dependencies: &[Dependency]) {
+        for key in dependencies.iter().flat_map(|dependency| &dependency.jobs) {
+            let Some(times) = self.wanted.get_mut(key) else { continue };
+            *times -= 1;
+            self.wishes -= 1;
+            if *times == 0 {
+                self.wanted.remove(key);
+                self.list(*key);
+            }
+        }
+    }
+
+    /// All that jobs wait for which have not begun, counted as often as it is waited for.
+    pub(crate) fn wishes(&self) -> usize {
+        self.wishes
     }
 
     pub(crate) fn get(&self, key: JobKey) -> Option<&PastJob> {
-        self.jobs.get(&key)
+        self.jobs.get(&key).map(|remembered| &remembered.job)
     }
 
     /// How a dependency stands, all of whose jobs are either over, or still live.
@@ -161,7 +217,7 @@ mod tests {
     use super::*;
 
     fn past(jobs: &[(u64, bool, &[u32])]) -> Past {
-        let mut past = Past::default();
+        let mut past = Past::new(100);
         for (key, succeeded, engines) in jobs {
             let ran_on = engines.iter().map(|id| EngineId(*id)).collect();
             past.enter(JobKey(*key), PastJob { succeeded: *succeeded, ran_on });
@@ -203,10 +259,34 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten_first() {
-        let mut past = Past::default();
-        for key in 0..=PAST_JOBS_MAX as u64 {
+        let mut past = Past::new(3);
+        for key in 0..=3 {
             past.enter(JobKey(key), PastJob { succeeded: true, ran_on: Box::default() });
         }
         assert!(past.get(JobKey(0)).is_none() && past.get(JobKey(1)).is_some());
+    }
+
+    #[test]
+    fn what_a_job_waits_for_is_remembered_until_it_has_begun() {
+        let mut past = Past::new(3);
+        let end = |past: &mut Past, keys: std::ops::Range<u64>| {
+            for key in keys {
+                past.enter(JobKey(key), PastJob { succeeded: true, ran_on: Box::default() });
+            }
+        };
+        past.want(&[on(&[0, 9]), on(&[9])]);
+        end(&mut past, 0..9);
+        past.want(&[on(&[6])]);
+        end(&mut past, 9..20);
+        let there = |past: &Past| (0..20).filter(|key| past.get(JobKey(*key)).is_some()).collect::<Vec<_>>();
+        assert_eq!((there(&past), past.wishes()), (vec![0, 6, 9, 17, 18, 19], 4));
+        past.release(&[on(&[0, 9])]);
+        assert_eq!(there(&past), [0, 6, 9, 18, 19], "it may still be waited for, for a while");
+        past.want(&[on(&[0])]);
+        past.release(&[on(&[0])]);
+        past.release(&[on(&[9]), on(&[6])]);
+        assert_eq!((there(&past), past.wishes()), (vec![0, 6, 9], 0));
+        end(&mut past, 20..23);
+        assert_eq!(there(&past), []);
     }
 }

@@ -328,6 +328,9 @@ fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
             format!("{jobs:?} are of class {slot}: {:?}", class.jobs)
         })?;
     }
+    let waits = core.jobs.iter().flat_map(|(_, job)| &job.waits);
+    let wishes = waits.map(|dependency| dependency.jobs.len()).sum::<usize>();
+    must(wishes == core.past.wishes(), || format!("{wishes} wishes, {} counted", core.past.wishes()))?;
     for (_, job) in core.jobs.iter() {
         must(job.class.is_some() != job.place.is_anywhere(), || format!("the class of {}", job.key))?;
         let mut before = job.waits.iter().flat_map(|dependency| &dependency.jobs);

@@ -135,9 +135,9 @@ impl Job {
         }
     }
 
-    /// Whether all its chunks have ended.
+    /// Whether all its chunks have ended. One without any ends when it may begin.
     pub(crate) fn is_finished(&self) -> bool {
-        self.ledger.open() == 0 && self.cutter.is_exhausted(self.ledger.end())
+        self.waits.is_empty() && self.ledger.open() == 0 && self.cutter.is_exhausted(self.ledger.end())
     }
 
     /// Chunks that are not assigned, where an automatic chunk would have `len` elements.

@@ -35,7 +35,9 @@ impl Scheduler {
         }
         self.check_waits(key, &spec.after)?;
         self.check_place(&spec.place)?;
-        if spec.elements == 0 || cutter.total(0) == Some(0) {
+        let is_empty = spec.elements == 0 || cutter.total(0) == Some(0);
+        let cutter = if is_empty { Cutter::Auto(AutoCutter::new(0, Vec::new())) } else { cutter };
+        if is_empty && spec.after.is_empty() {
             self.past.enter(key, PastJob { succeeded: true, ran_on: Box::default() });
             self.actions.push_back(Action::Finished { client, job: key, outcome: Outcome::Completed });
             return Ok(());
@@ -202,6 +204,7 @@ impl Scheduler {
     /// Forgets a job. Engines that hold chunks of it are told to drop them.
     pub(crate) fn end_job(&mut self, slot: u32, outcome: Outcome) {
         self.unwatch(slot);
+        self.leave_waits(slot);
         self.fair.close_job(slot);
         let job = self.jobs.remove(slot);
         self.job_slots.remove(&job.key);

@@ -106,6 +106,7 @@ impl Scheduler {
     /// A core that knows nobody yet. `seed` decides what is left to chance: which of several idle engines is first.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
+        let past_jobs_max = config.past_jobs_max;
         Self {
             config,
             seed,
@@ -124,7 +125,7 @@ impl Scheduler {
             programs: Slab::default(),
             program_slots: BTreeMap::new(),
             classes: Slab::default(),
-            past: Past::default(),
+            past: Past::new(past_jobs_max),
             reviews: VecDeque::new(),
             stranded: BTreeSet::new(),
             fair: Fair::default(),

@@ -13,11 +13,18 @@ use crate::scheduler::Scheduler;
 /// The most jobs that one job may wait for.
 pub(crate) const DEPENDENCIES_MAX: usize = 10_000;
 
+/// The most that all jobs together may wait for.
+const ALL_DEPENDENCIES_MAX: usize = 2_000_000;
+
 impl Scheduler {
     /// Whether a job may wait for these. What can never be met is refused at once.
     pub(crate) fn check_waits(&self, key: JobKey, after: &[Dependency]) -> Result<(), Reject> {
-        if after.iter().map(|dependency| dependency.jobs.len()).sum::<usize>() > DEPENDENCIES_MAX {
+        let wishes = after.iter().map(|dependency| dependency.jobs.len()).sum::<usize>();
+        if wishes > DEPENDENCIES_MAX {
             return Err(Reject::Limit { what: "jobs that one job waits for", max: DEPENDENCIES_MAX });
+        }
+        if self.past.wishes() + wishes > ALL_DEPENDENCIES_MAX {
+            return Err(Reject::Limit { what: "jobs that others wait for", max: ALL_DEPENDENCIES_MAX });
         }
         for dependency in after {
             if !dependency.success && !dependency.failure {
@@ -69,6 +76,7 @@ impl Scheduler {
             }
         }
         if !after.is_empty() {
+            self.past.want(&after);
             self.jobs[slot].waits = after;
             self.reviews.push_back(key);
         }
@@ -89,6 +97,12 @@ impl Scheduler {
             any |= self.review_one(slot);
         }
         any
+    }
+
+    /// A job waits for nothing any more: it begins, or has ended.
+    pub(crate) fn leave_waits(&mut self, slot: u32) {
+        let waits = std::mem::take(&mut self.jobs[slot].waits);
+        self.past.release(&waits);
     }
 
     fn review_one(&mut self, slot: u32) -> bool {
@@ -114,7 +128,7 @@ impl Scheduler {
         if open && !self.has_bug(Bug::BeginsTooEarly) {
             return false;
         }
-        self.jobs[slot].waits.clear();
+        self.leave_waits(slot);
         for engines in follow {
             let place = &mut self.jobs[slot].place;
             match &mut place.targets {
@@ -127,6 +141,7 @@ impl Scheduler {
             return false;
         }
         self.update_ready(slot);
+        self.finish_if_done(slot);
         true
     }
 

@@ -10,6 +10,9 @@ use super::job_model::{ChunkModel, JobModel, is_loss};
 use crate::place::Tags;
 use crate::{Action, Input, JobSpec, LossKind, Outcome, Plan, RunningChunk};
 
+/// How many jobs that have ended are remembered.
+pub(super) const PAST_JOBS_MAX: usize = 5;
+
 /// How long an engine has to answer a recall before a job that should have begun ends.
 pub(super) const RECALL_TIMEOUT_NS: u64 = 1_500_000;
 
@@ -389,6 +392,11 @@ impl Model {
         ensure(job.ended.is_none() && job.client == client, || format!("{key} ends twice"))?;
         match outcome {
             Outcome::Completed => {
+                // One whose program runs nowhere fails at once.
+                if job.failed.is_empty() {
+                    self.check_waited(key)?;
+                }
+                let job = &self.jobs[&key];
                 for element in job.spec.todo() {
                     let (accepted, failed) = (job.accepted.contains(&element), job.failed.contains(&element));
                     ensure(accepted != failed, || {

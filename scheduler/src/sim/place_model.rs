@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use phalanx_proto::ids::{EngineId, JobKey};
 
 use super::job_model::JobModel;
-use super::model::{Broken, Model, ensure};
+use super::model::{Broken, Model, PAST_JOBS_MAX, ensure};
 use crate::place::Tags;
 use crate::{Dependency, Impossible, JobSpec, Outcome, Plan};
 
@@ -53,15 +53,28 @@ impl Model {
         place.targets.as_ref().is_none_or(there) && (place.needs.is_empty() || may_come || any_suits())
     }
 
+    /// Whether the core may not remember a job that this one would wait for.
+    pub(super) fn may_have_forgotten(&self, spec: &JobSpec) -> bool {
+        let ended = |key: &JobKey| self.jobs[key].ended.is_some();
+        let all = self.jobs.values().filter(|job| job.ended.is_some()).count();
+        all > PAST_JOBS_MAX && spec.after.iter().flat_map(|d| &d.jobs).any(ended)
+    }
+
     /// Whether a job's chunk may be on an engine, and now.
     pub(super) fn check_begun(&self, key: JobKey, engine: EngineId) -> Result<(), Broken> {
+        self.check_waited(key)?;
         let job = &self.jobs[&key];
-        for dependency in &job.spec.after {
+        let will_do = self.tags.get(&engine).is_some_and(|tags| self.is_able(job, engine, tags));
+        ensure(will_do, || format!("{key} on {engine}, by {:?}", job.spec.place))
+    }
+
+    /// Whether what a job waits for, which has begun or ended, is over.
+    pub(super) fn check_waited(&self, key: JobKey) -> Result<(), Broken> {
+        for dependency in &self.jobs[&key].spec.after {
             let state = self.state(dependency);
             ensure(state == State::Met, || format!("{key} has begun, {dependency:?} is {state:?}"))?;
         }
-        let will_do = self.tags.get(&engine).is_some_and(|tags| self.is_able(job, engine, tags));
-        ensure(will_do, || format!("{key} on {engine}, by {:?}", job.spec.place))
+        Ok(())
     }
 
     /// Whether an engine will do for a job that may begin.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 
-use super::model::{Broken, Model, RECALL_TIMEOUT_NS, ensure};
+use super::model::{Broken, Model, PAST_JOBS_MAX, RECALL_TIMEOUT_NS, ensure};
 use super::rng::Rng;
 use super::streams::SimStream;
 use super::worker::Worker;
@@ -127,6 +127,7 @@ impl World {
             heartbeat_timeout: std::time::Duration::from_millis(20),
             recall_timeout: std::time::Duration::from_nanos(RECALL_TIMEOUT_NS),
             window_chunks_max: 8,
+            past_jobs_max: PAST_JOBS_MAX,
             ..Config::default()
         };
         let mut core = Scheduler::new(config.clone(), seed);
