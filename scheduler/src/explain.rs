@@ -158,10 +158,8 @@ impl Scheduler {
         let waits = |(ordinal, chunk): (u64, &crate::ledger::Chunk)| {
             (chunk.state == ChunkState::Waiting).then_some(ordinal)
         };
-        let next = job.ledger.iter().find_map(waits);
-        let next = next.or_else(|| (!job.cutter.is_exhausted(job.ledger.end())).then(|| job.ledger.end()));
         let waiting = if job.waits.is_empty() {
-            next.map(|ordinal| self.why_waiting(slot, ordinal))
+            job.next_waiting().map(|ordinal| self.why_waiting(slot, ordinal))
         } else {
             Some(Waiting::After { jobs: self.still_open(job) })
         };

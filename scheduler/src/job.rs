@@ -156,6 +156,14 @@ impl Job {
         }
     }
 
+    /// The first chunk that no engine holds, cut or not.
+    pub(crate) fn next_waiting(&self) -> Option<u64> {
+        let mut chunks = self.ledger.iter();
+        let waiting =
+            chunks.find(|(_, chunk)| chunk.state == ChunkState::Waiting).map(|(ordinal, _)| ordinal);
+        waiting.or_else(|| (!self.cutter.is_exhausted(self.ledger.end())).then(|| self.ledger.end()))
+    }
+
     /// Takes chunks to be assigned, at most `count`: those that go out again first.
     pub(crate) fn take(&mut self, count: u32, auto_len: u64) -> Option<Piece> {
         if let Some(span) = self.again.front().copied() {

@@ -10,7 +10,6 @@ use std::mem;
 use crate::action::{Action, Outcome, Unbegun};
 use crate::bug::Bug;
 use crate::explain::Waiting;
-use crate::ledger::ChunkState;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
@@ -83,8 +82,9 @@ impl Scheduler {
         if !job.waits.is_empty() {
             return Unbegun::After;
         }
-        let next = job.ledger.iter().find(|(_, chunk)| chunk.state == ChunkState::Waiting);
-        match self.why_waiting(slot, next.map_or(job.ledger.end(), |(ordinal, _)| ordinal)) {
+        // Else all of it is on engines.
+        let Some(next) = job.next_waiting() else { return Unbegun::Busy };
+        match self.why_waiting(slot, next) {
             Waiting::NotSupplied { .. } => Unbegun::NotSupplied,
             Waiting::ClientPressure => Unbegun::ClientPressure,
             Waiting::NoEngines | Waiting::NoOpenEngines => Unbegun::NoEngines,
