@@ -45,13 +45,14 @@ use phalanx_proto::v1::client_event::Kind as ToClient;
 use phalanx_proto::v1::node_command::Kind as ToNode;
 use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, NodeCommand, Refusal};
 use phalanx_scheduler::{Config, Input, Reject, Scheduler};
+use prost::Message as _;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::inbox::{Event, Posted};
 use crate::limits::Limits;
-use crate::outbox::{PeerId, Relief};
+use crate::outbox::{Load, PeerId, Relief};
 use crate::parse::{NodeReport, Refused};
 use crate::programs::Library;
 use clock::Clock;
@@ -261,9 +262,10 @@ impl Driver {
             .map(|(id, reason)| EngineLeft { id: id.0, reason: reason.to_string() })
             .collect();
         let changed = EnginesChanged { joined, left };
+        let bytes = changed.encoded_len();
         for client in self.clients.values() {
             // Before the answer to whoever wanted it.
-            client.send_urgently(ToClient::Engines(changed.clone()));
+            client.send_urgently(ToClient::Engines(changed.clone()), bytes);
         }
     }
 
@@ -275,6 +277,14 @@ impl Driver {
         }
         for peer in relieved {
             match peer {
+                PeerId::Client(client)
+                    if self.clients.get(&client).is_some_and(|c| c.outbox().is_overfull()) =>
+                {
+                    self.on_client_load(client, Load::Overfull);
+                }
+                PeerId::Node(node) if self.nodes.get(&node).is_some_and(|n| n.outbox().is_overfull()) => {
+                    self.on_node_load(node, Load::Overfull);
+                }
                 PeerId::Client(client) => {
                     self.expect(Input::ClientPressure { client, on: false });
                     self.catch_up(client);

@@ -3,7 +3,7 @@
 //! The driver pushes and never waits; the peer's HTTP/2 stream takes from the other end at the
 //! peer's pace. In between, bytes are counted: above the high-water mark the driver is told to
 //! stop making more for this peer, below the low-water mark to go on, above the hard bound to end
-//! the session. What is urgent overtakes all of it: a person's wish does not wait for data.
+//! the session. What is urgent overtakes all of it but the greeting: a person's wish does not wait for data.
 //!
 //! ```text
 //!   driver ── push ─▶ Outbox ═══ queue ═══▶ OutboxStream ─▶ tonic ─▶ the peer
@@ -25,6 +25,9 @@ use tonic::Status;
 
 /// What a message costs besides its data.
 const MESSAGE_COST_BYTES: u64 = 128;
+
+/// When more than this that is urgent waits already, the peer does not read.
+const URGENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Whose outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +83,12 @@ impl Relief {
 
 #[derive(Debug)]
 struct State<M> {
-    /// What overtakes the queue.
-    urgent: VecDeque<M>,
+    /// What overtakes the queue, once the first message of that has gone: every session begins with a greeting.
+    urgent: VecDeque<(M, u64)>,
+    urgent_bytes: u64,
+    greeted: bool,
+    /// The hard bound was crossed by what is urgent.
+    overfull: bool,
     queue: VecDeque<(M, u64)>,
     bytes: u64,
     waker: Option<Waker>,
@@ -119,6 +126,9 @@ pub(crate) struct OutboxStream<M>(Arc<Shared<M>>);
 pub(crate) fn outbox<M>(peer: PeerId, marks: Marks, relief: Arc<Relief>) -> (Outbox<M>, OutboxStream<M>) {
     let state = State {
         urgent: VecDeque::new(),
+        urgent_bytes: 0,
+        greeted: false,
+        overfull: false,
         queue: VecDeque::new(),
         bytes: 0,
         waker: None,
@@ -146,14 +156,27 @@ impl<M> Outbox<M> {
         self.add(&mut lock(&self.0.state), message, 0)
     }
 
-    /// Adds a small message that does not wait for what waits already. It does not count: the peer has at most one for each of its
-    /// engines, jobs and calls.
-    pub(crate) fn push_urgently(&self, message: M) {
+    /// Adds a message, with about `data_bytes` in it, that does not wait for what waits already. A peer that does not read these either
+    /// is named by the [`Relief`], and [is overfull](Self::is_overfull).
+    pub(crate) fn push_urgently(&self, message: M, data_bytes: usize) {
         let mut state = lock(&self.0.state);
-        if !state.ended {
-            state.urgent.push_back(message);
+        if state.ended || state.overfull {
+            return;
         }
+        if state.urgent_bytes > URGENT_BYTES_MAX {
+            state.overfull = true;
+            drop(state);
+            return self.0.relief.tell(self.0.peer);
+        }
+        let cost = data_bytes as u64 + MESSAGE_COST_BYTES;
+        state.urgent_bytes += cost;
+        state.urgent.push_back((message, cost));
         wake(state);
+    }
+
+    /// Whether the peer has left too much unread that was urgent: its session is to end.
+    pub(crate) fn is_overfull(&self) -> bool {
+        lock(&self.0.state).overfull
     }
 
     /// Sends what was pushed lazily.
@@ -210,6 +233,7 @@ impl<M> Outbox<M> {
         let mut state = lock(&self.0.state);
         if cut {
             state.urgent.clear();
+            state.urgent_bytes = 0;
             state.queue.clear();
             state.bytes = 0;
         }
@@ -242,7 +266,10 @@ impl<M> Stream for OutboxStream<M> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let shared = &self.0;
         let mut state = lock(&shared.state);
-        if let Some(message) = state.urgent.pop_front() {
+        if state.greeted
+            && let Some((message, cost)) = state.urgent.pop_front()
+        {
+            state.urgent_bytes -= cost;
             return Poll::Ready(Some(Ok(message)));
         }
         let Some((message, cost)) = state.queue.pop_front() else {
@@ -254,6 +281,7 @@ impl<M> Stream for OutboxStream<M> {
             }
             return Poll::Pending;
         };
+        state.greeted = true;
         state.bytes -= cost;
         let relieved = state.pressed && state.bytes < shared.marks.low;
         if relieved {
@@ -273,7 +301,7 @@ impl<M> Drop for OutboxStream<M> {
         let waiting = {
             let mut state = lock(&self.0.state);
             state.ended = true;
-            state.bytes = 0;
+            (state.bytes, state.urgent_bytes) = (0, 0);
             (mem::take(&mut state.urgent), mem::take(&mut state.queue))
         };
         drop(waiting);

@@ -41,13 +41,47 @@ async fn messages_come_in_order_and_end_with_the_farewell() {
 #[tokio::test]
 async fn what_is_urgent_overtakes_what_waits_and_keeps_its_own_order() {
     let (outbox, stream, _) = pair();
+    outbox.push_urgently(70, 0);
     (0..3).for_each(|i| assert_eq!(outbox.push(i, 10), Load::Same));
-    outbox.push_urgently(70);
-    outbox.push_urgently(71);
+    outbox.push_urgently(71, 0);
     outbox.push_lazily(3);
     outbox.end(Some(99));
-    outbox.push_urgently(72);
-    assert_eq!(rest(stream).await, [70, 71, 0, 1, 2, 3, 99]);
+    outbox.push_urgently(72, 0);
+    assert_eq!(rest(stream).await, [0, 70, 71, 1, 2, 3, 99], "the first greets the peer");
+}
+
+#[tokio::test]
+async fn nothing_urgent_goes_before_the_greeting() {
+    let (outbox, mut stream, _) = pair();
+    outbox.push_urgently(70, 0);
+    let mut next = at_once(&mut stream);
+    assert!(next.is_none(), "{next:?}");
+    outbox.push(0, 0);
+    next = at_once(&mut stream);
+    assert_eq!(next, Some(0));
+    assert_eq!(at_once(&mut stream), Some(70));
+}
+
+/// What the stream has now.
+fn at_once(stream: &mut OutboxStream<u32>) -> Option<u32> {
+    match Pin::new(stream).poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(message) => message.map(|message| message.unwrap()),
+        Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
+async fn who_reads_nothing_urgent_either_is_named_once() {
+    let (outbox, stream, relief) = pair();
+    outbox.push(0, 0);
+    let half = (URGENT_BYTES_MAX / 2) as usize;
+    (1..4).for_each(|i| outbox.push_urgently(i, half));
+    assert!(!outbox.is_overfull() && relief.take().is_empty(), "one may be large");
+    (4..9).for_each(|i| outbox.push_urgently(i, half));
+    assert!(outbox.is_overfull());
+    assert_eq!(relief.take(), [PEER]);
+    outbox.cut(99);
+    assert_eq!(rest(stream).await, [99]);
 }
 
 #[tokio::test]

@@ -71,7 +71,17 @@ impl History {
         let history = Self { queue: Arc::clone(&queue), path: path.clone() };
         std::thread::Builder::new().name("phalanx-history".into()).spawn(move || {
             let ended = EndsQueue(Arc::clone(&queue));
-            Writer { queue, path, limits, store: None, dropped: 0, warned: false }.run();
+            Writer {
+                queue,
+                path,
+                limits,
+                store: None,
+                dropped: 0,
+                warned: false,
+                taken_over: false,
+                hoards: false,
+            }
+            .run();
             drop(ended);
         })?;
         Ok(history)

@@ -1,6 +1,6 @@
 //! Notes become rows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use phalanx_proto::ids::JobId;
@@ -45,9 +45,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Takes an open file over: jobs that were under way in it were interrupted.
+    /// Takes an open file.
     pub(crate) fn new(db: Connection) -> Result<Self> {
-        interrupt(&db)?;
         let count = |sql| db.query_row(sql, [], |row| row.get::<_, u64>(0));
         let rows = count("SELECT count(*) FROM jobs")? + count("SELECT count(*) FROM chunks")?;
         let last =
@@ -57,19 +56,18 @@ impl Store {
 
     /// Writes a batch, and the number of notes that were dropped, in one transaction.
     pub(crate) fn write(&mut self, notes: &[Note], dropped: u64) -> Result<()> {
-        let ended: HashSet<JobId> = notes
-            .iter()
-            .filter_map(|note| match note {
-                Note::Job(job) if job.state != JobState::Running => Some(job.id),
-                _ => None,
-            })
-            .collect();
+        let end = |(at, note)| match note {
+            &Note::Job(ref job) if job.state != JobState::Running => Some((job.id, at)),
+            _ => None,
+        };
+        let ends: HashMap<JobId, usize> = notes.iter().enumerate().filter_map(end).collect();
         let (mut rows, mut seq) = (0, self.seq);
         let transaction = self.db.transaction()?;
-        for note in notes {
+        for (at, note) in notes.iter().enumerate() {
             match note {
                 // Short jobs begin and end within one batch.
-                Note::Job(job) if job.state == JobState::Running && ended.contains(&job.id) => {}
+                Note::Job(job)
+                    if job.state == JobState::Running && ends.get(&job.id).is_some_and(|end| *end > at) => {}
                 Note::Job(job) => rows += write_job(&transaction, job)?,
                 Note::Chunk(chunk) => {
                     seq += 1;
@@ -260,6 +258,11 @@ pub(crate) mod tests {
         store.write(&[Note::Job(Box::new(job(2, JobState::Failed)))], 0).unwrap();
         assert_eq!((row(&store, 1), store.rows), (("completed".into(), 10, 0, 5, 0), 2));
         assert_eq!((row(&store, 2), count(&store)), (("failed".into(), 10, 0, 5, 0), 2));
+        // Its client was away for a moment, and sent it again.
+        let states = [JobState::Running, JobState::ClientLost, JobState::Running];
+        let notes = states.map(|state| Note::Job(Box::new(job(3, state))));
+        store.write(&notes, 0).unwrap();
+        assert_eq!((row(&store, 3).0.as_str(), count(&store)), ("running", 3));
     }
 
     #[test]
@@ -270,6 +273,7 @@ pub(crate) mod tests {
         notes.extend((0..4).zip(statuses).map(|(i, status)| Note::Chunk(chunk(1, i, status))));
         store.write(&notes, 0).unwrap();
 
+        interrupt(&store.db).unwrap();
         let mut store = Store::new(store.db).unwrap();
         assert_eq!(row(&store, 1), ("interrupted".into(), 4, 1, 2, 1));
         assert_eq!(store.rows, 5);

@@ -30,15 +30,20 @@ pub(crate) struct Writer {
     pub(crate) dropped: u64,
     /// A warning was given, and nothing was written since.
     pub(crate) warned: bool,
+    /// The file was opened once: what is under way in it now is this controller's.
+    pub(crate) taken_over: bool,
+    /// A warning was given that what is too old stays.
+    pub(crate) hoards: bool,
 }
 
 impl Writer {
     pub(crate) fn run(mut self) {
         // A file that is there is looked at: jobs may have been under way in it. A new one is made with the first note.
-        if self.path.exists() {
-            self.settle(&[]);
-        }
+        let is_open = !self.path.exists() || self.settle(&[]);
         self.queue.opened();
+        if !is_open {
+            self.persist(&[]);
+        }
         let mut pruned = Instant::now();
         loop {
             let Taken { notes, dropped, stop } = self.queue.take(PRUNE_INTERVAL);
@@ -126,6 +131,10 @@ impl Writer {
                 if !self.limits.survives_power_loss {
                     db.pragma_update(None, "synchronous", "OFF")?;
                 }
+                if !self.taken_over {
+                    crate::store::interrupt(&db)?;
+                    self.taken_over = true;
+                }
                 none.insert(Store::new(db)?)
             }
         };
@@ -133,7 +142,15 @@ impl Writer {
             store.write(notes, self.dropped)?;
             self.dropped = 0;
         }
-        Ok(store.prune(&self.limits, now_ns())?)
+        // What was written is written: it must not be written again because something else could not be removed.
+        match store.prune(&self.limits, now_ns()) {
+            Ok(()) => self.hoards = false,
+            Err(error) if !std::mem::replace(&mut self.hoards, true) => {
+                tracing::warn!(%error, "what is too old could not be removed from the history of jobs; it is tried again");
+            }
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Jobs that are under way will not end in this controller's life.
@@ -160,3 +177,7 @@ fn is_passing(error: &OpenError) -> bool {
             )
         )
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

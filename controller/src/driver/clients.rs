@@ -88,13 +88,11 @@ impl Driver {
         let Some(client) = self.clients.get(&id) else { return };
         let (number, job_id) = (wanted.job, wanted.id);
         if client.ids.contains_key(&job_id) {
-            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
-            return;
+            return self.send_client(id, Kind::Accepted(JobAccepted { job: number }), 0);
         }
         if let Some(outcome) = client.ended(job_id) {
-            client.send(Kind::Accepted(JobAccepted { job: number }), 0);
-            client.send(Kind::Finished(told(number, outcome)), 0);
-            return;
+            self.send_client(id, Kind::Accepted(JobAccepted { job: number }), 0);
+            return self.send_client(id, Kind::Finished(told(number, outcome)), 0);
         }
         if client.jobs.contains_key(&number) || client.watching.contains_key(&number) {
             return self.end_client(id, Refused::malformed("two jobs with one number"));
@@ -228,10 +226,10 @@ impl Driver {
         }
     }
 
-    fn refuse(&self, id: ClientId, number: u64, refused: Refused) {
-        let Some(client) = self.clients.get(&id) else { return };
+    fn refuse(&mut self, id: ClientId, number: u64, refused: Refused) {
         let refused = JobRefused { job: number, code: refused.code.into(), message: refused.message };
-        client.send(Kind::Refused(refused), 0);
+        let bytes = refused.message.len();
+        self.send_client(id, Kind::Refused(refused), bytes);
     }
 
     fn on_segment(&mut self, id: ClientId, number: u64, lens: &[u8], data: Bytes) {

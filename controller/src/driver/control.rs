@@ -188,7 +188,8 @@ impl Driver {
 
     fn answer_control(&self, id: ClientId, number: u64, error: String) {
         if let Some(client) = self.clients.get(&id) {
-            client.send_urgently(ToClient::Controlled(Controlled { number, error }));
+            let bytes = error.len();
+            client.send_urgently(ToClient::Controlled(Controlled { number, error }), bytes);
         }
     }
 

@@ -53,8 +53,8 @@ impl Client {
         self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
     }
 
-    pub(super) fn send_urgently(&self, kind: ToClient) {
-        self.outbox.push_urgently(ClientEvent { kind: Some(kind) });
+    pub(super) fn send_urgently(&self, kind: ToClient, data_bytes: usize) {
+        self.outbox.push_urgently(ClientEvent { kind: Some(kind) }, data_bytes);
     }
 
     pub(super) fn send_lazily(&self, kind: ToClient) -> Load {
@@ -110,7 +110,7 @@ impl Node {
     }
 
     pub(super) fn send_urgently(&self, kind: ToNode) {
-        self.outbox.push_urgently(NodeCommand { kind: Some(kind) });
+        self.outbox.push_urgently(NodeCommand { kind: Some(kind) }, 0);
     }
 
     pub(super) fn send_lazily(&self, kind: ToNode) -> Load {

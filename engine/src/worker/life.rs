@@ -177,6 +177,8 @@ impl Life {
         let hello = tokio::time::timeout(self.ctx.config.hello_timeout, self.await_ready(wire));
         // It reads its pipes itself when it has been welcomed, not before.
         let hello = tokio::select! {
+            // Nothing waits longer for a program that is not wanted any more.
+            () = self.kill.notified() => return Ok(Served::Killed),
             hello = hello => hello,
             never = process.listen() => match never {},
         };
@@ -189,7 +191,10 @@ impl Life {
             predecessor: self.predecessor.message.clone(),
             signal: self.predecessor.signal.unwrap_or_default(),
         });
-        if write_frames(&mut to, &mut vec![welcome], &mut inbox.urgent).await.is_err() {
+        // Nothing overtakes it, however urgent.
+        let mut greeting = BytesMut::new();
+        welcome.encode(&mut greeting);
+        if to.write_all(&greeting).await.is_err() {
             return Ok(Served::Closed);
         }
         tokio::select! {
