@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use phalanx_proto::frames::{Chunks, During, Failure, Output, Report, ReportPart};
+use phalanx_proto::limits::{OUTPUT_BYTES_MAX, RUN_CHUNKS_MAX};
 use phalanx_proto::v1::{self, node_message::Kind};
 use tokio::sync::mpsc;
 
@@ -59,9 +60,16 @@ pub(crate) fn report_part(engine: u32, part: ReportPart) -> v1::NodeMessage {
     }))
 }
 
-/// `None` when it belongs to no job.
+/// `None` when it belongs to no job, or cannot be.
 pub(crate) fn output(engine: u32, output: Output) -> Option<v1::NodeMessage> {
     let During { chunks, element_first, chunk_len } = output.during?;
+    // A worker's word, or a page that its end has scribbled on: nothing else of this node may suffer.
+    let is_sound = (1..=RUN_CHUNKS_MAX).contains(&chunks.count)
+        && chunks.first.checked_add(chunks.count.into()).is_some()
+        && output.data.len() <= OUTPUT_BYTES_MAX;
+    if !is_sound {
+        return None;
+    }
     Some(message(Kind::Output(v1::Output {
         job: chunks.job,
         engine,

@@ -86,7 +86,7 @@ impl Driver {
         };
         if let Some(id) = kept {
             let report = report.clone();
-            self.keep(id, |entry| entry.report(report));
+            self.keep(id, run.job, |entry| entry.report(report));
         }
         self.send_client(client, ToClient::Report(report), bytes);
     }
@@ -151,7 +151,7 @@ impl Driver {
         };
         if job.kept {
             let (id, failed) = (job.id, failed.clone());
-            self.keep(id, |entry| entry.chunk_failed(failed, run.chunks()));
+            self.keep(id, run.job, |entry| entry.chunk_failed(failed, run.chunks()));
         }
         self.send_client(client, ToClient::Failed(failed), bytes);
     }
@@ -183,7 +183,7 @@ impl Driver {
         };
         if job.kept {
             let (id, lost) = (job.id, lost.clone());
-            self.keep(id, |entry| entry.attempt_lost(lost, run.chunks()));
+            self.keep(id, run.job, |entry| entry.attempt_lost(lost, run.chunks()));
         }
         self.send_client(client, ToClient::Lost(lost), bytes);
     }

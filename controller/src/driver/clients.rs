@@ -269,7 +269,7 @@ impl Driver {
             self.expect(Input::Supplied { job: key, elements: ready });
         }
         if let Some(id) = whole {
-            self.on_whole(id);
+            self.on_whole(id, key);
         }
     }
 

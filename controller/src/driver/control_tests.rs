@@ -33,7 +33,9 @@ fn a_restart_overtakes_what_waits_for_the_node_which_is_sent_again() {
     bench.submit(10);
     bench.client_says(wish(&[0], Wish::Restart));
     let commands: Vec<ToNode> = waiting(&mut bench.node).into_iter().filter_map(|c| c.kind).collect();
-    let ToNode::Control(control) = &commands[0] else { panic!("{commands:?}") };
+    let [ToNode::Registered(_), ToNode::Control(control), ..] = &commands[..] else {
+        panic!("only the greeting goes before it: {commands:?}")
+    };
     assert_eq!((control.engine, control.signal), (0, 0));
     let epochs: Vec<u32> = commands
         .iter()
@@ -80,7 +82,7 @@ fn engines_that_leave_are_gone_before_the_client_has_its_answer() {
     bench.client_says(wish(&[], Wish::Shutdown { all: true, controller: false }));
     assert!(bench.driver.engines.is_empty());
     let commands = waiting(&mut bench.node);
-    let Some(ToNode::Leave(leave)) = &commands[0].kind else { panic!("{commands:?}") };
+    let Some(ToNode::Leave(leave)) = &commands[1].kind else { panic!("{commands:?}") };
     assert_eq!(leave.engines, [0]);
     // A daemon without engines ends instead of answering.
     bench.driver.on_event(Event::NodeLeft { node: NODE, reason: "it closed its session".into() });

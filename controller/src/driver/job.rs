@@ -51,6 +51,7 @@ pub(super) struct Job {
     pub(super) refused: bool,
     /// Bytes that count against the payload limit.
     pub(super) bytes: u64,
+    plan_bytes: u64,
     /// What the history is told of it.
     pub(super) account: Account,
     /// Output that was dropped because the client does not keep up, of its standard output and error, and of which chunks.
@@ -84,6 +85,7 @@ impl Job {
             }
             _ => 0,
         };
+        let plan_bytes = plan_bytes(&wanted, &after);
         let job = Self {
             client,
             origin,
@@ -111,6 +113,7 @@ impl Job {
             only: HashMap::new(),
             refused: false,
             bytes: 0,
+            plan_bytes,
             account: Account::new(elements_before),
             unsaid: [None, None],
         };
@@ -141,7 +144,7 @@ impl Job {
 
     /// Bytes that it holds now.
     pub(super) fn held_bytes(&self) -> u64 {
-        self.context.len() + self.payload.bytes()
+        self.plan_bytes + self.context.len() + self.payload.bytes()
     }
 
     /// What opens the job on a node; each with the bytes of its data.
@@ -174,6 +177,17 @@ impl Job {
         commands.push((NodeCommand { kind: Some(Kind::Open(open)) }, bytes));
         commands
     }
+}
+
+/// What is kept of how a job is to be run, beside its elements, in bytes.
+fn plan_bytes(wanted: &Submission, after: &[Dependency]) -> u64 {
+    let plan = match &wanted.plan {
+        Plan::Direct { targets } => size_of_val(targets.as_slice()),
+        Plan::Balanced { remaining, .. } => size_of_val(remaining.as_slice()),
+    };
+    let targets = wanted.place.targets.as_ref().map_or(0, |targets| size_of_val(targets.as_slice()));
+    let after: usize = after.iter().map(|dependency| size_of_val(dependency.jobs.as_slice())).sum();
+    (plan + targets + after) as u64
 }
 
 /// A limit on the wire: 0 is none.

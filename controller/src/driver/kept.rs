@@ -78,6 +78,11 @@ impl Driver {
                 self.shelf.change(id, |entry| entry.has_program = true);
                 self.promise(id);
             }
+            // It has ended, and needs its program no more.
+            Err(_) if self.shelf.get(id).is_some_and(|entry| entry.end.is_some()) => {
+                self.shelf.change(id, |entry| entry.has_program = true);
+                self.promise(id);
+            }
             Err(reason) => {
                 self.unsent(id, &format!("its program could not be kept at the controller: {reason}"))
             }
@@ -86,8 +91,8 @@ impl Driver {
     }
 
     /// All elements of a kept job are here.
-    pub(super) fn on_whole(&mut self, id: JobId) {
-        if self.shelf.get(id).is_some_and(|entry| !entry.is_whole) {
+    pub(super) fn on_whole(&mut self, id: JobId, key: JobKey) {
+        if self.shelf.get(id).is_some_and(|entry| entry.key == key && !entry.is_whole) {
             self.shelf.change(id, |entry| entry.is_whole = true);
             self.promise(id);
         }
@@ -103,9 +108,10 @@ impl Driver {
         }
     }
 
-    /// Something came of a kept job.
-    pub(super) fn keep(&mut self, id: JobId, note: impl FnOnce(&mut Entry)) {
-        if self.shelf.change(id, note).is_some() {
+    /// Something came of a kept job. One that was submitted anew meanwhile has an entry of its own.
+    pub(super) fn keep(&mut self, id: JobId, key: JobKey, note: impl FnOnce(&mut Entry)) {
+        let is_its = self.shelf.get(id).is_some_and(|entry| entry.key == key);
+        if is_its && self.shelf.change(id, note).is_some() {
             self.follow_up(id);
             if !self.shelf.is_within_bounds() {
                 self.trim_shelf();

@@ -17,16 +17,34 @@ const LISTED_MAX: usize = 10_000;
 /// Bytes of a text in the list: all of it must fit into one message.
 const LISTED_TEXT_BYTES_MAX: usize = 256;
 
+/// What a line of the list is of.
+enum Listed<'a> {
+    Kept(&'a Entry),
+    Other(JobKey, &'a Job),
+}
+
 impl Driver {
     /// Every job that is kept or under way, the oldest first.
     pub(super) fn list_jobs(&self) -> JobsReply {
-        let kept = self.shelf.iter().map(|(id, entry)| (entry.about.since, self.kept_entry(id, entry)));
+        // There may be very many: an entry is made for those that are listed only.
+        let kept = self.shelf.iter().map(|(id, entry)| (entry.about.since, id, Listed::Kept(entry)));
         let others = self.jobs.iter().filter(|(key, job)| self.shelf.job(job.id) != Some(**key));
-        let others = others.map(|(key, job)| (job.since, self.other_entry(*key, job)));
-        let mut jobs: Vec<(Instant, JobEntry)> = kept.chain(others).collect();
-        jobs.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+        let others = others.map(|(key, job)| (job.since, job.id, Listed::Other(*key, job)));
+        let mut jobs: Vec<(Instant, JobId, Listed<'_>)> = kept.chain(others).collect();
+        let order = |a: &(Instant, JobId, Listed<'_>), b: &(Instant, JobId, Listed<'_>)| {
+            (a.0, a.1.to_bytes()).cmp(&(b.0, b.1.to_bytes()))
+        };
         let surplus = jobs.len().saturating_sub(LISTED_MAX);
-        JobsReply { jobs: jobs.into_iter().skip(surplus).map(|(_, job)| job).collect() }
+        if surplus > 0 {
+            jobs.select_nth_unstable_by(surplus, order);
+            jobs.drain(..surplus);
+        }
+        jobs.sort_unstable_by(order);
+        let entry = |(_, id, listed)| match listed {
+            Listed::Kept(entry) => self.kept_entry(id, entry),
+            Listed::Other(key, job) => self.other_entry(key, job),
+        };
+        JobsReply { jobs: jobs.into_iter().map(entry).collect() }
     }
 
     fn kept_entry(&self, id: JobId, entry: &Entry) -> JobEntry {

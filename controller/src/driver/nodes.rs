@@ -157,11 +157,12 @@ impl Driver {
         if self.engines.get(&EngineId(part.engine)).is_none_or(|engine| engine.node != id) {
             return;
         }
-        let Some(job) = self.jobs.get(&JobKey(part.job)) else { return };
+        let key = JobKey(part.job);
+        let Some(job) = self.jobs.get(&key) else { return };
         let (client, number, bytes) = (job.client, job.number, part.data.len());
         if job.kept {
             let (id, part) = (job.id, part.clone());
-            self.keep(id, |entry| entry.part(part));
+            self.keep(id, key, |entry| entry.part(part));
         }
         self.send_client(client, ToClient::Part(ReportPart { job: number, ..part }), bytes);
         self.settle();

@@ -19,6 +19,9 @@ use phalanx_proto::v1::NotKept;
 pub(super) use entry::{About, End, Entry, Watcher, report_bytes};
 use grave::Graves;
 
+/// Ends that are remembered of entries that are gone, besides as many as there are entries.
+const ENDED_SLACK: usize = 64;
+
 /// Why the results of a job cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Missing {
@@ -131,6 +134,12 @@ impl Shelf {
     pub(super) fn remove(&mut self, id: JobId, now: Instant, why: NotKept, what: &str) -> Option<Removed> {
         let mut entry = self.entries.remove(&id)?;
         self.bytes -= entry.bytes();
+        if self.ended.len() > 2 * self.entries.len() + ENDED_SLACK {
+            let is_there = |(at, id): &(Instant, JobId)| {
+                self.entries.get(id).is_some_and(|entry| entry.end.is_some_and(|end| end.at == *at))
+            };
+            self.ended.retain(is_there);
+        }
         entry.release();
         self.graves.dig(id, now, why, what);
         Some(Removed { id, entry, missing: Missing::new(why, what) })

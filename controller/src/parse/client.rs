@@ -12,7 +12,7 @@ use phalanx_proto::v1::{BalancedPlan, ClientMessage, DirectPlan, PurgeRequest, S
 use phalanx_scheduler::place::{Need, Place};
 use phalanx_scheduler::{Chunking, Plan};
 
-use super::control::{Control, parse_control};
+use super::control::{Control, ENGINES_MAX, parse_control};
 use super::{PeerInfo, ProgramInfo, Refused, demand};
 
 /// Longest name of a function: `type_name` of a closure deep in generics is long.
@@ -214,6 +214,7 @@ fn parse_place(plan: &BalancedPlan) -> Result<Place, Refused> {
     let mut needs = plan.needs.iter().map(need).collect::<Result<Vec<Need>, _>>()?;
     needs.sort_unstable();
     needs.dedup();
+    demand(plan.targets.len() <= ENGINES_MAX, "a job bound to more engines than there can be")?;
     let mut targets: Vec<EngineId> = plan.targets.iter().map(|id| EngineId(*id)).collect();
     targets.sort_unstable();
     targets.dedup();

@@ -9,7 +9,7 @@ use phalanx_proto::v1::control;
 use super::{Refused, demand};
 
 /// Engines that one wish may name.
-const ENGINES_MAX: usize = 1 << 17;
+pub(super) const ENGINES_MAX: usize = 1 << 17;
 /// Signals have small numbers.
 const SIGNAL_MAX: u32 = 64;
 

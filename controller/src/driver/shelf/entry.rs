@@ -15,8 +15,9 @@ use crate::parse::Submission;
 
 /// What an entry costs, and each of its notes, besides the data.
 const COST_BYTES: u64 = 256;
-/// A shorter piece of data is copied, so that it does not keep the whole buffer alive that it was received in.
-const COPY_BELOW_BYTES: usize = 4 << 10;
+/// A shorter piece of data is copied, so that it does not keep the whole buffer alive that it was received in, which holds up to a
+/// megabyte of others' too.
+const COPY_BELOW_BYTES: usize = 256 << 10;
 
 /// What is known of the job from its submission.
 #[derive(Debug, Clone)]

@@ -132,7 +132,7 @@ fn small_results_are_copied_out_of_the_buffers_they_came_in() {
     let buffer = Bytes::from(vec![1; 512 << 10]);
     let mut entry = Entry::new(JobKey(1), ClientId(1), &submission(1, 10), Instant::now());
     entry.report(Report { data: buffer.slice(0..40), ..report(0, 0) });
-    entry.report(Report { data: buffer.slice(0..100_000), ..report(1, 0) });
+    entry.report(Report { data: buffer.slice(0..300_000), ..report(1, 0) });
     let mut kept = entry.notes().iter().map(|note| match note.to_wire(1) {
         phalanx_proto::v1::client_event::Kind::Report(report) => report.data.as_ptr(),
         other => panic!("{other:?}"),
@@ -162,4 +162,19 @@ fn a_job_that_is_purged_and_kept_anew_is_not_dropped_for_its_past() {
     shelf.open(JobId(1), Entry::new(JobKey(2), ClientId(1), &submission(1, 10), now));
     assert!(shelf.missing(JobId(1), now).is_none());
     assert!(shelf.trim(now + 2 * HOUR).is_empty());
+}
+
+#[test]
+fn what_is_purged_leaves_nothing_that_grows() {
+    let now = Instant::now();
+    let mut shelf = Shelf::new(1 << 30, HOUR);
+    for id in 1..=1_000 {
+        shelf.open(JobId(id), Entry::new(JobKey(1), ClientId(1), &submission(id, 10), now));
+        end(&mut shelf, id, now);
+        if id > 10 {
+            shelf.remove(JobId(id), now, NotKept::Purged, "purged");
+        }
+    }
+    assert!(shelf.ended.len() <= 20 + ENDED_SLACK, "{}", shelf.ended.len());
+    assert_eq!(ids(&shelf.trim(now + 2 * HOUR)), (1..=10).collect::<Vec<_>>());
 }

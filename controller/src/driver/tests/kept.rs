@@ -198,3 +198,30 @@ async fn nothing_is_left_of_a_kept_job_but_its_results() {
     assert_eq!(bench.driver.purge(&crate::parse::PurgeWanted::All).jobs, 1);
     assert_eq!(bench.driver.shelf.bytes(), 0);
 }
+
+/// All results are there: what ran them is needed no more.
+#[tokio::test]
+async fn a_job_that_has_ended_is_kept_though_its_program_is_not() {
+    let mut bench = Bench::new(Limits::default());
+    bench.client_says(ClientSaid::Submit(Box::new(Submission { kept: true, ..submission(4) })));
+    bench.send(4);
+    bench.run_all(8);
+    bench.driver.on_secured((JobId(7), JobKey(1), Err("its client has left".into())));
+    let told = heard(&mut bench.client);
+    assert_eq!(attached(&told).iter().map(|told| told.refused()).collect::<Vec<_>>(), [NotKept::Unspecified]);
+    bench.leave();
+    assert_eq!(bytes(&heard(&mut bench.follow("u64"))), 32);
+}
+
+/// What a job brings that was submitted anew meanwhile is not taken for the new one's.
+#[tokio::test]
+async fn a_job_that_was_submitted_anew_gets_nothing_of_its_past() {
+    let mut bench = Bench::new(Limits::default());
+    bench.submit_kept(4);
+    let (old, new) = (JobKey(1), JobKey(77));
+    bench.driver.shelf.change(JobId(7), |entry| (entry.key, entry.is_whole) = (new, false));
+    bench.driver.on_whole(JobId(7), old);
+    bench.run_all(8);
+    let entry = bench.driver.shelf.get(JobId(7)).unwrap();
+    assert!(!entry.is_whole && entry.notes().is_empty() && entry.end.is_none(), "{entry:?}");
+}
