@@ -165,7 +165,7 @@ impl Scheduler {
                     self.fail_job(slot, engine, &message);
                 }
                 continue;
-            } else if class.place.targets.is_none() {
+            } else if class.place.targets.is_none() || self.jobs[slot].return_by.is_some() {
                 // Another one may come.
                 continue;
             } else if self.jobs[slot].follows {
@@ -174,6 +174,17 @@ impl Scheduler {
                 Impossible::Targets
             };
             self.end_job(slot, Outcome::Impossible(why));
+        }
+    }
+
+    /// Engines that have not come back by now will not.
+    pub(crate) fn end_returns(&mut self) {
+        while let Some(&(until, key)) = self.returns.first().filter(|(until, _)| *until <= self.now) {
+            self.returns.remove(&(until, key));
+            if let Some(slot) = self.job_slots.get(&key) {
+                self.jobs[*slot].return_by = None;
+                self.stranded.insert(key);
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Config {
     pub recall_timeout: Duration,
     /// The most jobs that are not finished, of all clients.
     pub jobs_max: usize,
+    /// How long a job waits for the engines that it is bound to when they may be on their way back.
+    pub return_timeout: Duration,
     /// Jobs that ended are remembered, so that others can wait for them after the fact; the oldest are forgotten first, but for those
     /// that a job waits for.
     pub past_jobs_max: usize,
@@ -39,6 +41,7 @@ impl Default for Config {
             auto_chunk_work_min: Duration::from_micros(200),
             recall_timeout: Duration::from_secs(2),
             jobs_max: 100_000,
+            return_timeout: Duration::from_secs(60),
             past_jobs_max: 16_384,
             engines_max: 65_536,
         }

@@ -68,6 +68,8 @@ pub enum Waiting {
         /// What it needs.
         needs: Vec<Need>,
     },
+    /// The engines that it is bound to are not there; they may come back.
+    Absent,
     /// None of the nodes that could take it can run its program.
     CannotRun,
     /// It was to have been begun by now; engines have been asked for what they hold of it, and have not answered yet.
@@ -242,6 +244,10 @@ impl Scheduler {
         if job.is_direct() {
             return self.why_direct_waits(&self.engines[job.targets[ordinal as usize]], job);
         }
+        if job.return_by.is_some() && job.place.targets.as_deref().is_some_and(|ids| !self.is_any_alive(ids))
+        {
+            return Waiting::Absent;
+        }
         if self.engines.len() == 0 {
             return Waiting::NoEngines;
         }
@@ -313,6 +319,7 @@ impl fmt::Display for Waiting {
                 let needs: Vec<String> = needs.iter().map(ToString::to_string).collect();
                 write!(f, "no engine that is there has what it needs: {}", needs.join(", "))
             }
+            Self::Absent => f.write_str("the engines that it is bound to are not there, and may come back"),
             Self::CannotRun => f.write_str("no node that is free can run its program"),
             Self::Overdue => {
                 f.write_str("it was not begun in time, and engines hand back what they have of it")

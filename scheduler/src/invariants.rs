@@ -306,6 +306,9 @@ fn deadlines_are_kept(core: &Scheduler) -> Result<(), String> {
     let expected: BTreeSet<_> = core.jobs.iter().filter_map(watched).collect();
     let forgets = core.has_bug(crate::bug::Bug::WaitsForEver);
     must(forgets || expected == core.begin_by, || format!("jobs {:?} are to begin", core.begin_by))?;
+    let returning = |(_, job): (u32, &crate::job::Job)| job.return_by.map(|until| (until, job.key));
+    let expected: BTreeSet<_> = core.jobs.iter().filter_map(returning).collect();
+    must(expected == core.returns, || format!("engines of {:?} may come back", core.returns))?;
     for (_, job) in core.jobs.iter().filter(|(_, job)| job.overdue) {
         must(job.begin_by.is_some(), || format!("{} is overdue for ever", job.key))?;
         must(job.ledger.assigned() > 0, || format!("{} is overdue, and nobody holds any of it", job.key))?;

@@ -51,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) class: Option<u32>,
     /// The ids of engines that have completed chunks.
     pub(crate) ran_on: Bits,
+    /// Until then the engines that it is bound to may come back.
+    pub(crate) return_by: Option<Timestamp>,
     /// It outlives its client.
     pub(crate) kept: bool,
     /// It ends if nothing of it is known to have been begun by then.
@@ -94,6 +96,7 @@ impl Job {
             follows: false,
             class: None,
             ran_on: Bits::default(),
+            return_by: None,
             kept: false,
             begin_by: None,
             overdue: false,

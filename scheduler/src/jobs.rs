@@ -47,6 +47,8 @@ impl Scheduler {
         (job.retries, job.elements, job.targets) = (spec.retries, spec.elements, targets);
         job.priority = spec.priority;
         job.class = self.enter_class(key, &spec.place);
+        job.return_by = spec.place.returning.then(|| self.now.after(self.config.return_timeout));
+        self.returns.extend(job.return_by.map(|until| (until, key)));
         job.place = spec.place;
         let class = job.class;
         job.kept = spec.kept;
@@ -207,6 +209,9 @@ impl Scheduler {
         self.leave_waits(slot);
         self.fair.close_job(slot);
         let job = self.jobs.remove(slot);
+        if let Some(until) = job.return_by {
+            self.returns.remove(&(until, job.key));
+        }
         self.job_slots.remove(&job.key);
         self.clients[job.client].jobs.remove(&job.key);
         self.programs[job.program].jobs.remove(&job.key);

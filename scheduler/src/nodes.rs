@@ -101,6 +101,7 @@ impl Scheduler {
 
     pub(crate) fn on_tick(&mut self) {
         self.expire_jobs();
+        self.end_returns();
         if self.look_again.take_if(|due| *due <= self.now).is_some() {
             self.feed();
         }

@@ -15,6 +15,8 @@ pub struct Place {
     pub conditional: bool,
     /// When no engine has what it needs, it waits for one that comes instead of being refused.
     pub patient: bool,
+    /// Its engines may be on their way back, as its client was: it waits for them, for a while.
+    pub returning: bool,
 }
 
 impl Place {

@@ -85,6 +85,8 @@ pub struct Scheduler {
     /// Jobs that may have lost their last engine: to be looked at.
     pub(crate) stranded: BTreeSet<JobKey>,
     pub(crate) fair: Fair,
+    /// Until when engines may come back that jobs are bound to.
+    pub(crate) returns: BTreeSet<(Timestamp, JobKey)>,
     /// Engines that hold nothing, by rank.
     pub(crate) idle: BTreeSet<(u64, u32)>,
     /// Engines by what could be recalled from them.
@@ -128,6 +130,7 @@ impl Scheduler {
             past: Past::new(past_jobs_max),
             reviews: VecDeque::new(),
             stranded: BTreeSet::new(),
+            returns: BTreeSet::new(),
             fair: Fair::default(),
             idle: BTreeSet::new(),
             load: Load::default(),
@@ -222,6 +225,7 @@ impl Scheduler {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
         let waiting = self.begin_by.first().map(|(deadline, _)| *deadline);
-        silent.into_iter().chain(waiting).chain(self.stalled).chain(self.look_again).min()
+        let returning = self.returns.first().map(|(until, _)| *until);
+        silent.into_iter().chain(waiting).chain(returning).chain(self.stalled).chain(self.look_again).min()
     }
 }

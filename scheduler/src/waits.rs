@@ -51,7 +51,7 @@ impl Scheduler {
             if !targets.is_sorted() {
                 return Err(Reject::Malformed("engines that are not in order"));
             }
-            if !self.is_any_alive(targets) {
+            if !place.returning && !self.is_any_alive(targets) {
                 return Err(match targets.first() {
                     Some(first) => Reject::UnknownEngine(*first),
                     None => Reject::Malformed("a job that may run on no engine"),
@@ -60,7 +60,8 @@ impl Scheduler {
         }
         let will_do = || self.engines.iter().any(|(_, engine)| place.suits(engine.id, &engine.tags));
         // Engines to come have other ids than these.
-        let may_come = place.targets.is_none() && (place.patient || self.engines.len() == 0);
+        let may_come =
+            place.returning || (place.targets.is_none() && (place.patient || self.engines.len() == 0));
         if place.needs.is_empty() || may_come || will_do() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use common::{Core, MS, fixed, is_finished};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 use phalanx_scheduler::place::{Need, Place, Tags};
 use phalanx_scheduler::{
-    Action, Dependency, Explanation, Impossible, Input, JobSpec, Outcome, Reject, Waiting,
+    Action, Config, Dependency, Explanation, Impossible, Input, JobSpec, Outcome, Reject, Waiting,
 };
 
 fn spec(elements: u64) -> JobSpec {
@@ -198,4 +198,34 @@ fn an_engine_on_which_the_condition_is_not_met_gets_no_more_of_the_job() {
     let (job, first, count, attempt) = (run.job, run.first, run.count, run.attempt);
     let lie = core.try_tell(Input::Returned { node, engine, job, first, count, attempt, refused: true });
     assert!(matches!(lie, Err(Reject::Malformed(_))), "{lie:?}");
+}
+
+#[test]
+fn a_job_that_was_submitted_again_waits_for_its_engines_for_a_while() {
+    let returning = Place { returning: true, ..bound_to(&[3]) };
+    let lone = || JobSpec { place: returning.clone(), ..spec(2) };
+    let mut core = Core::new(&[1]);
+    let refused = core.try_submit(1, JobSpec { place: bound_to(&[3]), ..spec(2) });
+    assert!(matches!(refused, Err(Reject::UnknownEngine(EngineId(3)))), "{refused:?}");
+    core.try_submit(2, lone()).unwrap();
+    assert_eq!(core.explain(2, 0), Explanation::Waiting(Waiting::Absent));
+    let (node, wanted) = (NodeId(5), vec![EngineId(3)]);
+    core.tell(Input::NodeJoined { node, engines: 1, wanted, tags: Vec::new() });
+    assert_eq!(core.engines(), [3]);
+
+    let mut core = Core::new(&[1]);
+    core.try_submit(2, lone()).unwrap();
+    let timeout = Config::default().return_timeout;
+    assert!(core.core.poll_timeout().is_some_and(|due| due <= core.now.after(timeout)));
+    for _ in 0..6 {
+        core.tell(Input::Heartbeat { node: NodeId(0) });
+        core.now = core.now.after(timeout / 7);
+    }
+    assert!(!core.tell(Input::Tick).iter().any(|action| matches!(action, Action::Finished { .. })));
+    core.tell(Input::Heartbeat { node: NodeId(0) });
+    core.now = core.now.after(timeout / 6);
+    let actions = core.tell(Input::Tick);
+    let outcome = Outcome::Impossible(Impossible::Targets);
+    let finished = Action::Finished { client: ClientId(1), job: JobKey(2), outcome };
+    assert!(actions.contains(&finished), "{actions:?}");
 }

@@ -128,6 +128,7 @@ fn balanced(
         remaining,
         after: waits.after,
         bound: targets.is_some(),
+        returning: again && targets.is_some(),
         targets: targets.unwrap_or_default(),
         needs: place.needs.iter().map(ToString::to_string).collect(),
         // Engines may still be on their way back, as the client was.

@@ -219,7 +219,13 @@ fn parse_place(plan: &BalancedPlan) -> Result<Place, Refused> {
     targets.sort_unstable();
     targets.dedup();
     let targets = plan.bound.then_some(targets);
-    Ok(Place { targets, needs, conditional: plan.conditional, patient: plan.patient })
+    Ok(Place {
+        targets,
+        needs,
+        conditional: plan.conditional,
+        patient: plan.patient,
+        returning: plan.returning,
+    })
 }
 
 fn parse_direct(plan: &DirectPlan) -> Plan {

@@ -224,6 +224,7 @@ impl World {
             targets.sort_unstable();
             targets.dedup();
             place.targets = Some(targets);
+            place.returning = self.rng.once_in(3);
         }
         if self.rng.once_in(5) {
             place.needs = vec![

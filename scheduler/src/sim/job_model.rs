@@ -26,6 +26,8 @@ pub(super) struct JobModel {
     pub(super) client: ClientId,
     pub(super) spec: JobSpec,
     pub(super) supplied: u64,
+    /// When it was submitted.
+    pub(super) since: u64,
     pub(super) begin_by: Option<u64>,
     /// Something of it is known to have been begun.
     pub(super) begun: bool,

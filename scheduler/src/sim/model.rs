@@ -16,6 +16,9 @@ pub(super) const PAST_JOBS_MAX: usize = 5;
 /// How long an engine has to answer a recall before a job that should have begun ends.
 pub(super) const RECALL_TIMEOUT_NS: u64 = 1_500_000;
 
+/// How long engines may take to come back.
+pub(super) const RETURN_TIMEOUT_NS: u64 = 4_000_000;
+
 /// A broken promise.
 pub(super) type Broken = String;
 
@@ -218,6 +221,7 @@ impl Model {
             client,
             spec,
             supplied: 0,
+            since: self.now,
             begin_by,
             begun: false,
             may_have_begun: false,

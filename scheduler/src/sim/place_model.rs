@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use phalanx_proto::ids::{EngineId, JobKey};
 
 use super::job_model::JobModel;
-use super::model::{Broken, Model, PAST_JOBS_MAX, ensure};
+use super::model::{Broken, Model, PAST_JOBS_MAX, RETURN_TIMEOUT_NS, ensure};
 use crate::place::Tags;
 use crate::{Dependency, Impossible, JobSpec, Outcome, Plan};
 
@@ -49,8 +49,10 @@ impl Model {
         let place = &spec.place;
         let there = |ids: &Vec<EngineId>| ids.iter().any(|id| self.engines.contains_key(id));
         let any_suits = || self.tags.iter().any(|(id, tags)| place.suits(*id, tags));
-        let may_come = place.targets.is_none() && (place.patient || self.engines.is_empty());
-        place.targets.as_ref().is_none_or(there) && (place.needs.is_empty() || may_come || any_suits())
+        let may_come =
+            place.returning || (place.targets.is_none() && (place.patient || self.engines.is_empty()));
+        (place.returning || place.targets.as_ref().is_none_or(there))
+            && (place.needs.is_empty() || may_come || any_suits())
     }
 
     /// Whether the core may not remember a job that this one would wait for.
@@ -128,7 +130,9 @@ impl Model {
             let bound = job.spec.place.targets.is_some()
                 || job.spec.after.iter().any(|d| d.follow && !d.jobs.is_empty());
             let refused = !job.refused_on.is_empty();
-            if !matches!(job.spec.plan, Plan::Direct { .. }) && begins && (bound || refused) {
+            // Its engines may come back, for a while.
+            let returning = job.spec.place.returning && self.now <= job.since + RETURN_TIMEOUT_NS;
+            if !matches!(job.spec.plan, Plan::Direct { .. }) && begins && (bound || refused) && !returning {
                 let able = self.tags.iter().any(|(id, tags)| self.is_able(job, *id, tags));
                 ensure(able, || format!("{key} waits for engines that cannot come: {:?}", job.spec))?;
             }

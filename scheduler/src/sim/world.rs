@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId};
 
-use super::model::{Broken, Model, PAST_JOBS_MAX, RECALL_TIMEOUT_NS, ensure};
+use super::model::{Broken, Model, PAST_JOBS_MAX, RECALL_TIMEOUT_NS, RETURN_TIMEOUT_NS, ensure};
 use super::rng::Rng;
 use super::streams::SimStream;
 use super::worker::Worker;
@@ -128,6 +128,7 @@ impl World {
             recall_timeout: std::time::Duration::from_nanos(RECALL_TIMEOUT_NS),
             window_chunks_max: 8,
             past_jobs_max: PAST_JOBS_MAX,
+            return_timeout: std::time::Duration::from_nanos(RETURN_TIMEOUT_NS),
             ..Config::default()
         };
         let mut core = Scheduler::new(config.clone(), seed);
