@@ -107,6 +107,9 @@ async fn page(controller: &mut ClusterClient<Channel>, request: HistoryRequest) 
         Err(status) if status.code() == Code::Unimplemented => {
             Err(Error::History("the controller is of a version without a history; restart it".to_owned()))
         }
+        Err(status) if matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown) => {
+            Err(Error::ControllerLost(phalanx_proto::lost::reason(&status)))
+        }
         Err(status) => Err(Error::History(status.message().to_owned())),
     }
 }

@@ -80,6 +80,8 @@ impl Lens {
 #[derive(Debug, Default)]
 pub struct ElementsBuilder {
     data: Vec<u8>,
+    /// Bytes of whole values.
+    complete: usize,
     lens: Lens,
 }
 
@@ -97,12 +99,13 @@ impl ElementsBuilder {
     pub fn with_capacity(values: usize) -> Self {
         let mut data = Vec::new();
         crate::room::reserve(&mut data, values.saturating_mul(8).min(1 << 30));
-        Self { data, lens: Lens::default() }
+        Self { data, complete: 0, lens: Lens::default() }
     }
 
     /// Adds a value.
     pub fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), CodecError> {
-        let before = self.data.len();
+        self.data.truncate(self.complete);
+        let before = self.complete;
         crate::encode(value, &mut self.data)?;
         self.added(before).map_err(|len| CodecError::Encode {
             type_name: std::any::type_name::<T>(),
@@ -112,7 +115,8 @@ impl ElementsBuilder {
 
     /// Adds a value that the caller writes.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), CodecError> {
-        let before = self.data.len();
+        self.data.truncate(self.complete);
+        let before = self.complete;
         write(&mut self.data);
         self.added(before).map_err(|len| CodecError::Encode {
             type_name: "part of an array",
@@ -130,7 +134,10 @@ impl ElementsBuilder {
     fn added(&mut self, before: usize) -> Result<(), usize> {
         let len = self.data.len() - before;
         match u32::try_from(len) {
-            Ok(len) => self.lens.push(len),
+            Ok(len) => {
+                self.lens.push(len);
+                self.complete = self.data.len();
+            }
             Err(_) => {
                 self.data.truncate(before);
                 return Err(len);
@@ -139,8 +146,9 @@ impl ElementsBuilder {
         Ok(())
     }
 
-    /// What was collected.
-    pub fn finish(self) -> Elements {
+    /// What was collected. Of a value whose encoding ended in a panic nothing is left.
+    pub fn finish(mut self) -> Elements {
+        self.data.truncate(self.complete);
         Elements { data: self.data.into(), lens: self.lens }
     }
 }

@@ -113,3 +113,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_a_value_that_panics_while_it_is_encoded_nothing_is_left() {
+    struct Breaks;
+    impl serde::Serialize for Breaks {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeTuple as _;
+            let mut pair = serializer.serialize_tuple(2)?;
+            pair.serialize_element(&7_u64)?;
+            panic!("in the middle");
+        }
+    }
+    let mut builder = ElementsBuilder::default();
+    builder.push(&1_u64).unwrap();
+    let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.push(&Breaks)));
+    assert!(broken.is_err());
+    builder.push(&2_u64).unwrap();
+    let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.push(&Breaks)));
+    assert!(broken.is_err());
+    let elements = builder.finish();
+    assert_eq!((elements.lens.count(), elements.lens.stride(), elements.data.len()), (2, 8, 16));
+}

@@ -1,5 +1,9 @@
 //! Streams with real processes: ipyparallel's `imap`, `max_outstanding`, endless input, cancelling (its issue 743).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+
 use phalanx::Error;
 use phalanx_tests::{Cluster, DEADLINE, Finished, Program, wait_until};
 
@@ -148,4 +152,93 @@ fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// The reader feeds the input: nothing is pulled while an outcome is there to be read.
+#[test]
+fn an_input_may_wait_for_the_streams_own_outcomes() {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let client = phalanx::Client::in_process(1).unwrap();
+        let (feed, items) = mpsc::channel();
+        feed.send(0_u64).unwrap();
+        let mut stream = client.load_balanced_view().map_stream(|x: u64| x + 1, items).max_outstanding(1);
+        let mut last = 0;
+        for _ in 0..50 {
+            last = stream.next().unwrap().unwrap();
+            feed.send(last).unwrap();
+        }
+        tell.send(last).unwrap();
+    });
+    assert_eq!(told.recv_timeout(DEADLINE), Ok(50));
+}
+
+static FIRST_MAY_END: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn an_ordered_stream_goes_on_behind_an_element_that_takes_its_time() {
+    let client = phalanx::Client::in_process(2).unwrap();
+    let pulled = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&pulled);
+    let items = (0..1_000_u64).inspect(move |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+    let first_waits = |x: u64| {
+        while x == 0 && !FIRST_MAY_END.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        x
+    };
+    let stream = client.load_balanced_view().map_stream(first_waits, items).chunksize(1);
+    let reader = std::thread::spawn(move || {
+        let pulled = pulled;
+        wait_until("many are pulled behind the first", DEADLINE, || pulled.load(Ordering::Relaxed) > 300);
+        FIRST_MAY_END.store(true, Ordering::Relaxed);
+    });
+    let all: Vec<u64> = stream.collect::<phalanx::Result<_>>().unwrap();
+    reader.join().unwrap();
+    assert_eq!(all, (0..1_000).collect::<Vec<_>>());
+}
+
+/// What is wrong with a stream's place is the stream's matter, and no other job's.
+#[test]
+fn a_stream_that_cannot_be_placed_says_so_and_its_client_goes_on() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let lview = client.load_balanced_view();
+    let first =
+        |view: phalanx::LoadBalancedView| view.map_stream(|x: u64| x, 0..9).next().unwrap().unwrap_err();
+    let bad = first(lview.clone().needs("memory>lots"));
+    assert!(matches!(&bad, Error::BadNeed(need) if need == "memory>lots"), "{bad}");
+    let nobody = first(lview.clone().targets([7]));
+    assert!(matches!(nobody, Error::UnknownEngine { engine: 7, .. }), "{nobody:?}");
+    let kept = first(lview.clone().keep());
+    assert!(kept.to_string().contains("without keep()"), "{kept}");
+    let long = lview.clone().needs("x".repeat(1_000)).map_async(|x: u64| x, 0..9, 1).get().unwrap_err();
+    assert!(matches!(long, Error::BadNeed(_)), "{long}");
+    assert_eq!(lview.apply(|x: u64| x + 1, (1,)).get().unwrap(), 2);
+}
+
+#[derive(Clone, serde::Deserialize)]
+struct Brittle(u64, u64);
+
+impl serde::Serialize for Brittle {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeTuple as _;
+        let mut pair = serializer.serialize_tuple(2)?;
+        pair.serialize_element(&self.0)?;
+        assert!(self.0 != 5, "it breaks in the middle");
+        pair.serialize_element(&self.1)?;
+        pair.end()
+    }
+}
+
+#[test]
+fn an_element_that_panics_while_it_is_encoded_leaves_those_before_it_whole() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let items = (0..9).map(|x| Brittle(x, x));
+    let f = |pair: Brittle| pair.0;
+    let stream = client.load_balanced_view().map_stream(f, items).chunksize(4);
+    let outcomes: Vec<phalanx::Result<u64>> = stream.collect();
+    let values: Vec<u64> = outcomes.iter().flatten().copied().collect();
+    assert_eq!(values, [0, 1, 2, 3, 4]);
+    assert!(matches!(outcomes.last(), Some(Err(Error::StreamInput(_)))), "{outcomes:?}");
+    assert_eq!(client.load_balanced_view().apply(|x: u64| x + 1, (1,)).get().unwrap(), 2);
 }

@@ -114,6 +114,14 @@ impl Job {
     /// An attempt was lost; its chunks go on elsewhere.
     pub(crate) fn on_attempt_lost(&self, lost: &v1::AttemptLost) {
         let mut state = self.lock();
+        // What is followed by its id comes again from the beginning.
+        let is_it = |known: &LostAttempt| {
+            let known = &known.0;
+            (known.chunk, known.attempt, known.engine) == (lost.chunk, lost.attempt, lost.engine)
+        };
+        if state.known.is_some() && state.lost_attempts[state.since.lost_attempts..].iter().any(is_it) {
+            return;
+        }
         state.attempts_lost += 1;
         if state.lost_attempts.len() < LOST_ATTEMPTS_MAX {
             state.lost_attempts.push(LostAttempt::new(lost));

@@ -62,6 +62,12 @@ impl Dependency {
         Self { jobs, any, success: true, failure: false, follow: false }
     }
 
+    /// After this one.
+    #[cfg(test)]
+    pub(crate) fn on_fate(job: Arc<Fate>) -> Self {
+        Self { jobs: vec![job], any: false, success: true, failure: false, follow: false }
+    }
+
     /// After all of these have succeeded.
     ///
     /// ```

@@ -15,6 +15,9 @@ use crate::error::RemoteError;
 /// kept, of a job 16 MiB, the oldest going first; and a worker that prints more than 256 KiB a second for long has the beginnings and ends
 /// of what it says passed on. [`dropped`](ChunkOutput::dropped) says how much is missing.
 ///
+/// It comes while the job runs, and is not kept: of a job that goes on while its client is away, as those of views with
+/// [`keep`](crate::LoadBalancedView::keep) do, what is printed meanwhile goes nowhere, and who attaches to a job by its id is shown nothing.
+///
 /// What threads and child processes of a function print belongs to the chunk that runs at that time; between calls it belongs to no job, and
 /// goes to the engine daemon's log. Words that wait in a buffer of the program when it is killed are lost; Rust's standard output
 /// keeps at most an unfinished line, which is sent on at the end of the chunk: a function must not leave a thread behind that holds the

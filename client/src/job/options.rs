@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use phalanx_proto::limits::TAGS_MAX;
+use phalanx_proto::limits::{TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, TAGS_MAX, clip};
 use phalanx_proto::needs::Need;
 
 use super::dependency::{Dependency, Waits, settled};
@@ -60,8 +60,11 @@ impl JobPlace {
         if let Some(Err(e)) = &self.condition {
             return Err(e.clone());
         }
-        match self.needs.iter().find(|need| Need::parse(need).is_none()) {
-            Some(need) => Err(Error::BadNeed(need.to_string())),
+        let is_bad = |need: &Arc<str>| {
+            need.len() > TAG_NAME_BYTES_MAX + TAG_VALUE_BYTES_MAX || Need::parse(need).is_none()
+        };
+        match self.needs.iter().find(|need| is_bad(need)) {
+            Some(need) => Err(Error::BadNeed(clip(need, TAG_NAME_BYTES_MAX))),
             None if self.needs.len() > TAGS_MAX => Err(Error::JobRefused(format!(
                 "it needs {} tags, and at most {TAGS_MAX} can be asked for",
                 self.needs.len()

@@ -17,6 +17,13 @@ pub(crate) enum Promise {
     Broken(Error),
 }
 
+/// What a job had when it was submitted last: chunks and attempts are numbered anew from there on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Since {
+    pub(super) runs: usize,
+    pub(super) lost_attempts: usize,
+}
+
 impl Job {
     /// The controller has all of it.
     pub(crate) fn is_promised(&self) {
@@ -64,13 +71,18 @@ impl Job {
     pub(crate) fn follow(&self) {
         let mut state = self.lock();
         state.clear_parts();
-        let known = state.runs.iter().map(|run| (run.first_chunk, run.attempt)).collect();
+        let known = state.runs[state.since.runs..].iter().map(|run| (run.first_chunk, run.attempt)).collect();
         state.known = Some(known);
     }
 
-    /// The controller does not know it: it is submitted anew.
+    /// The controller does not know it: it is submitted anew, and its chunks are counted anew.
     pub(crate) fn follow_no_more(&self) {
-        self.lock().known = None;
+        let mut state = self.lock();
+        state.known = None;
+        state.since = Since { runs: state.runs.len(), lost_attempts: state.lost_attempts.len() };
+        if matches!(state.promise, Promise::Given) {
+            state.promise = Promise::Open;
+        }
     }
 
     pub(crate) fn is_followed(&self) -> bool {
@@ -110,5 +122,52 @@ mod tests {
         assert!(job.wait_kept(None).is_ok());
         job.keeps_no_more(Error::Closed);
         assert!(matches!(job.wait_kept(None), Err(Error::Closed)));
+    }
+
+    fn report(element: u64, retrying: bool) -> phalanx_proto::v1::Report {
+        phalanx_proto::v1::Report {
+            element_first: element,
+            chunk_len: 1,
+            chunk_count: 1,
+            attempt: 1,
+            stride: 1,
+            retrying,
+            data: bytes::Bytes::from_static(b"x"),
+            timings: bytes::Bytes::from(vec![0; 16]),
+            ..phalanx_proto::v1::Report::default()
+        }
+    }
+
+    /// Chunks cut by a restarted controller have numbers that were there before.
+    #[test]
+    fn what_comes_of_a_job_that_was_submitted_anew_is_not_taken_for_what_came_before() {
+        let mut elements = crate::codec::ElementsBuilder::default();
+        (0..3_u8).for_each(|x| elements.push(&x).unwrap());
+        let function = Function { entry: 0, label: "f", own_worker: false };
+        let plan = JobPlan::Balanced { chunksize: 0 };
+        let spec = JobSpec::new(function, elements.finish(), bytes::Bytes::new(), plan);
+        let options = JobOptions { kept: true, ..JobOptions::default() };
+        let job = Job::new(1, JobSpec { options, ..spec });
+        let lost = |engine| phalanx_proto::v1::AttemptLost { engine, attempt: 1, ..Default::default() };
+        assert!(job.on_report(report(0, false)));
+        job.on_attempt_lost(&lost(3));
+        job.is_promised();
+        // The controller was restarted, and knows it no more.
+        job.follow();
+        job.follow_no_more();
+        assert!(matches!(job.wait_kept(Some(Duration::ZERO)), Err(Error::Timeout(_))), "nothing is promised");
+        job.on_attempt_lost(&lost(3));
+        assert_eq!(job.lock().attempts_lost, 2);
+        // The connection was lost, and all comes again: what has its number is another chunk.
+        job.follow();
+        job.on_attempt_lost(&lost(3));
+        assert_eq!(job.lock().attempts_lost, 2);
+        assert!(job.on_report(report(1, false)));
+        assert_eq!(job.lock().coverage.covered(), 2);
+        // Once more, and this time it is known.
+        job.follow();
+        assert!(job.on_report(report(1, false)));
+        assert!(job.on_report(phalanx_proto::v1::Report { first_chunk: 1, ..report(2, false) }));
+        assert_eq!((job.lock().runs.len(), job.is_over()), (3, true));
     }
 }

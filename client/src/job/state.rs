@@ -17,7 +17,7 @@ use super::coverage::Coverage;
 use super::dependency::Fate;
 use super::options::JobOptions;
 use super::output::JobOutput;
-use super::promise::Promise;
+use super::promise::{Promise, Since};
 use super::run::RunResult;
 use crate::codec::Elements;
 use crate::error::{Error, RemoteError, RemoteErrorKind};
@@ -110,6 +110,7 @@ pub(crate) struct State {
     pub(super) promise: Promise,
     /// It is followed by its id: what was there before comes again. These runs, by chunk and attempt, are known.
     pub(super) known: Option<HashSet<(u64, u32)>>,
+    pub(super) since: Since,
     parts: HashMap<(u64, u32), Vec<Bytes>>,
     pub(super) wakers: Vec<Waker>,
 }

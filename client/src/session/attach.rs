@@ -12,7 +12,13 @@ use crate::job::{Ended, Job, JobPlan};
 
 impl Io {
     /// The answer to somebody who attaches, or news of keeping a job of this client.
-    pub(super) fn on_attached(&self, attached: v1::Attached, outgoing: &Outgoing) {
+    pub(super) fn on_attached(&mut self, attached: v1::Attached, outgoing: &Outgoing) {
+        let key = attached.job;
+        self.take_attached(attached, outgoing);
+        self.answered(key, outgoing);
+    }
+
+    fn take_attached(&mut self, attached: v1::Attached, outgoing: &Outgoing) {
         let key = attached.job;
         if let Some((_, waiting)) = self.kept.attaching.remove(&key) {
             let answer = match waiting.refusal(&attached) {
@@ -46,7 +52,7 @@ impl Io {
     }
 
     /// Nothing comes any more of a job that is followed by its id. One that this client has submitted in this session goes on, for this client.
-    fn on_not_kept(&self, job: &Arc<Job>, why: v1::NotKept, error: Error, outgoing: &Outgoing) {
+    fn on_not_kept(&mut self, job: &Arc<Job>, why: v1::NotKept, error: Error, outgoing: &Outgoing) {
         if !job.is_followed() {
             self.kept.unpromised.remove(&job.key);
             return job.keeps_no_more(error);
@@ -59,6 +65,8 @@ impl Io {
         if unknown && is_balanced && !job.is_attached && !job.is_over() {
             // The controller was restarted, or has never had all of it.
             job.follow_no_more();
+            // A promise was another controller's.
+            self.kept.unpromised.insert(job.key, Arc::clone(job));
             return self.submit(Arc::clone(job), outgoing, true);
         }
         let error = if unknown && !job.is_attached {

@@ -1,5 +1,6 @@
 //! The thread that holds the connection.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
@@ -43,6 +44,10 @@ pub(super) struct Io {
     engines: Arc<Engines>,
     pub(super) kept: Arc<Kept>,
     wishes: Wishes,
+    /// Kept jobs that are followed, by their numbers, of which the controller has not said whether it knows them.
+    pub(super) unanswered: BTreeSet<u64>,
+    /// Jobs that wait for others, and are not submitted before that is known: the controller must know those.
+    held: Vec<(Arc<Job>, bool)>,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -86,7 +91,8 @@ pub(super) fn spawn(
     tell: SyncSender<Result<(), Error>>,
 ) -> std::io::Result<JoinHandle<()>> {
     let wishes = Wishes::default();
-    let io = Io { source, commands, jobs, engines, kept, wishes, last_words: broken() };
+    let (unanswered, held, last_words) = (BTreeSet::new(), Vec::new(), broken());
+    let io = Io { source, commands, jobs, engines, kept, wishes, unanswered, held, last_words };
     std::thread::Builder::new().name("phalanx-client".into()).spawn(move || {
         drive.run(io.run(tell)).unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
     })
@@ -217,18 +223,34 @@ impl Io {
         });
     }
 
-    fn resubmit(&self, outgoing: &Outgoing) {
+    fn resubmit(&mut self, outgoing: &Outgoing) {
+        (self.unanswered, self.held) = Default::default();
+        // One that is over needs nothing more; only its end was not heard of.
+        self.jobs.retain(|_, job| job.spec.options.kept || !job.is_over());
         // The others' commands are still to come, and each job is submitted once.
         let taken = self.jobs.iter().filter(|job| job.is_taken());
         let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
         jobs.sort_by_key(|job| job.key);
-        for job in jobs {
-            if job.spec.options.kept {
-                job.follow();
-                outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
-            } else {
-                self.submit(job, outgoing, true);
-            }
+        let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.spec.options.kept);
+        for job in kept {
+            job.follow();
+            self.unanswered.insert(job.key);
+            outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
+        }
+        for job in others {
+            self.submit(job, outgoing, true);
+        }
+    }
+
+    /// The controller has said whether it knows a job that is followed.
+    pub(super) fn answered(&mut self, key: u64, outgoing: &Outgoing) {
+        if !self.unanswered.remove(&key) || !self.unanswered.is_empty() {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.sort_by_key(|(job, _)| job.key);
+        for (job, again) in held.into_iter().filter(|(job, _)| !job.is_over()) {
+            self.submit(job, outgoing, again);
         }
     }
 
@@ -279,7 +301,10 @@ impl Io {
     }
 
     /// The data of small jobs goes out at once, with them; that of others takes its time beside them.
-    pub(super) fn submit(&self, job: Arc<Job>, outgoing: &Outgoing, again: bool) {
+    pub(super) fn submit(&mut self, job: Arc<Job>, outgoing: &Outgoing, again: bool) {
+        if !self.unanswered.is_empty() && !job.spec.options.after.is_empty() {
+            return self.held.push((job, again));
+        }
         let waits = match job.spec.options.settled() {
             Ok(waits) => waits,
             Err(why) => {

@@ -152,8 +152,12 @@ impl Session {
         let key = self.fresh_key();
         let job = Arc::new(Job::new(key, spec));
         let kept = job.spec.options.kept;
-        // One that is kept is to be found, whatever it has.
-        if job.elements() == 0 && !kept {
+        if let Err(error) = job.spec.options.place.check() {
+            job.end(Ended::Failed(error));
+            return job;
+        }
+        // One that is kept is to be found, whatever it has, and one that waits for others ends after them.
+        if job.elements() == 0 && !kept && job.spec.options.after.is_empty() {
             job.end(Ended::Completed);
             return job;
         }

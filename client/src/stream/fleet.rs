@@ -62,6 +62,10 @@ impl Fleet {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.lock().is_empty()
+    }
+
     /// How many are not done, and how many there are.
     pub(super) fn counts(&self) -> (u64, u64) {
         let chunks = self.chunks.lock();
@@ -76,7 +80,7 @@ impl Fleet {
         chunks.remove(done)
     }
 
-    /// The jobs of which one must end before more can be taken.
+    /// The jobs of which one must end before more can be done: the first chunk's, or any.
     pub(super) fn awaited(&self, first: bool) -> Vec<Arc<Job>> {
         let chunks = self.chunks.lock();
         let places = if first { 1 } else { chunks.len() };
@@ -84,7 +88,7 @@ impl Fleet {
             What::Job(job) => Some(Arc::clone(job)),
             What::Refused(_) => None,
         };
-        chunks.iter().take(places).filter_map(job).collect()
+        chunks.iter().take(places).filter(|chunk| !chunk.is_done()).filter_map(job).collect()
     }
 
     /// Nothing more is wanted of the stream.

@@ -119,28 +119,25 @@ where
                 return self.end(Error::StreamCancelled);
             }
             if let Some((index, outcome)) = self.ready.pop_front() {
+                // Before anything is pulled: that may take its time, or wait for what the reader does with this one.
                 self.delivered += 1;
-                if self.ready.is_empty() {
-                    // The engines go on while the reader works on this one.
-                    self.pull_if_there_is_room();
-                }
                 return Step::Item(outcome.map(|value| (index, value)));
             }
             if let Some(chunk) = self.fleet.take_done(O::IS_INPUTS) {
                 if let Err(why) = self.take(chunk) {
                     return if self.fleet.is_cancelled() { continue } else { self.end(why) };
                 }
-                self.pull_if_there_is_room();
                 continue;
             }
             if self.pull_if_there_is_room() {
                 continue;
             }
-            let awaited = self.fleet.awaited(O::IS_INPUTS);
+            // While there is more to pull, every chunk that is done makes room for another.
+            let awaited = self.fleet.awaited(O::IS_INPUTS && self.items.is_none());
             if !awaited.is_empty() {
                 return Step::Wait(awaited);
             }
-            if self.fleet.is_cancelled() {
+            if self.fleet.is_cancelled() || !self.fleet.is_empty() {
                 continue;
             }
             self.is_over = true;

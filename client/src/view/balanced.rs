@@ -352,7 +352,6 @@ impl LoadBalancedView {
         items: impl IntoIterator<Item = A>,
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
-        self.options.place.check()?;
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         let (function, elements) = (function?, encoded(items)?);
         Ok(JobSpec { options: self.options.clone(), ..JobSpec::new(function, elements, Bytes::new(), plan) })
@@ -381,7 +380,6 @@ impl LoadBalancedView {
         context: Bytes,
         chunksize: Chunksize,
     ) -> Result<JobSpec> {
-        self.options.place.check()?;
         let plan = JobPlan::Balanced { chunksize: chunksize.to_wire()? };
         Ok(JobSpec {
             options: self.options.clone(),

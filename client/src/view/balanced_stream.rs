@@ -6,7 +6,7 @@ use super::balanced::LoadBalancedView;
 use super::balanced_with::LoadBalancedWith;
 use super::context;
 use crate::codec::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stream::{MapStream, Recipe};
 use crate::worker::{self, BadEntry, Function};
 
@@ -64,6 +64,13 @@ impl LoadBalancedView {
         function: std::result::Result<Function, BadEntry>,
         context: impl FnOnce() -> Result<Bytes>,
     ) -> Result<Recipe> {
+        if self.options.kept {
+            return Err(Error::JobRefused(
+                "a stream's results go to who reads it and cannot be kept: make it of a view without keep()"
+                    .to_owned(),
+            ));
+        }
+        self.options.place.check()?;
         Ok(Recipe { function: function?, context: context()?, options: self.options.clone() })
     }
 }

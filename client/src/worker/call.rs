@@ -53,6 +53,8 @@ impl<'a> Call<'a> {
     /// Calls the job's function for the run's chunks, if its condition is met.
     pub(super) fn run(&mut self) -> io::Result<()> {
         self.begin()?;
+        // A condition asks where it is, as functions do.
+        self.enter();
         let job = &self.work.job;
         if let Some(condition) = &job.condition
             && let Err(why) = condition.check(self.namespace)

@@ -42,13 +42,15 @@ async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
     [1, 3].iter().for_each(|key| jobs.get(key).unwrap().take());
     let (_commands, inbox) = mpsc::unbounded_channel();
     let source: FileSource = Arc::new(|| Err("nobody asks".to_owned()));
-    let io = Io {
+    let mut io = Io {
         source,
         commands: inbox,
         jobs,
         engines: Arc::default(),
         kept: Arc::default(),
         wishes: Wishes::default(),
+        unanswered: BTreeSet::new(),
+        held: Vec::new(),
         last_words: broken(),
     };
     let (outgoing, mut sent) = outgoing();
@@ -61,4 +63,75 @@ async fn a_job_whose_command_is_still_to_come_is_not_submitted_again() {
         }
     }
     assert_eq!(submitted, [1, 3]);
+}
+
+fn io(jobs: &[&Arc<Job>]) -> (Io, mpsc::UnboundedSender<Command>) {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let io = Io {
+        source: Arc::new(|| Err("nobody asks".to_owned())),
+        commands: inbox,
+        jobs: Arc::new(jobs.iter().map(|job| (job.key, Arc::clone(job))).collect()),
+        engines: Arc::default(),
+        kept: Arc::default(),
+        wishes: Wishes::default(),
+        unanswered: BTreeSet::new(),
+        held: Vec::new(),
+        last_words: broken(),
+    };
+    jobs.iter().for_each(|job| job.take());
+    (io, commands)
+}
+
+/// A job with one element, kept or not, after another.
+fn one(key: u64, kept: bool, after: Option<&Arc<Job>>) -> Arc<Job> {
+    let mut elements = crate::codec::ElementsBuilder::default();
+    elements.push(&1_u64).unwrap();
+    let after = after.map(|job| crate::job::Dependency::on_fate(Arc::clone(&job.fate))).into_iter().collect();
+    let function = Function { entry: 0, label: "f", own_worker: false };
+    let plan = JobPlan::Balanced { chunksize: 1 };
+    let spec = JobSpec::new(function, elements.finish(), bytes::Bytes::new(), plan);
+    let options = crate::job::JobOptions { kept, after, ..crate::job::JobOptions::default() };
+    Arc::new(Job::new(key, JobSpec { options, ..spec }))
+}
+
+async fn said(outgoing: Outgoing, sent: impl tokio_stream::Stream<Item = v1::ClientMessage>) -> Vec<String> {
+    drop(outgoing);
+    let word = |message: v1::ClientMessage| match message.kind? {
+        v1::client_message::Kind::Submit(submit) => Some(format!("submit {}", submit.job)),
+        v1::client_message::Kind::Attach(attach) => Some(format!("attach {}", attach.job)),
+        _ => None,
+    };
+    let mut words = Vec::new();
+    let mut sent = std::pin::pin!(sent);
+    while let Some(message) = tokio_stream::StreamExt::next(&mut sent).await {
+        words.extend(word(message));
+    }
+    words
+}
+
+/// The controller was restarted: it must know a job before another is submitted that waits for it.
+#[tokio::test]
+async fn a_job_that_waits_for_a_kept_one_is_submitted_after_it() {
+    let kept = one(1, true, None);
+    let after = one(2, false, Some(&kept));
+    let free = one(3, false, None);
+    let (mut io, _commands) = io(&[&kept, &after, &free]);
+    let (outgoing, sent) = outgoing();
+    io.resubmit(&outgoing);
+    let unknown = v1::Attached { job: 1, refused: v1::NotKept::Unknown.into(), ..v1::Attached::default() };
+    io.on_attached(unknown, &outgoing);
+    assert_eq!(said(outgoing, sent).await, ["attach 1", "submit 3", "submit 1", "submit 2"]);
+    assert!(io.kept.unpromised.contains_key(&1), "that controller has promised nothing");
+}
+
+/// Its end was not heard of, for the connection was lost; it must not be run again.
+#[tokio::test]
+async fn a_job_that_is_over_is_not_submitted_again() {
+    let (over, open) = (one(1, false, None), one(2, false, None));
+    over.end(Ended::Completed);
+    let (mut io, _commands) = io(&[&over, &open]);
+    let (outgoing, sent) = outgoing();
+    io.resubmit(&outgoing);
+    assert_eq!(said(outgoing, sent).await, ["submit 2"]);
+    assert_eq!(io.jobs.len(), 1);
 }
