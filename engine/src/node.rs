@@ -1,5 +1,6 @@
 //! The front door: a node registers its engines, serves them, and comes back when the controller does.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::heartbeat::Heartbeat;
 use crate::outbound::{OUTBOUND_MESSAGES_MAX, message};
 use crate::program::Programs;
 use crate::session::{Session, events};
+use crate::slot::Predecessors;
 use crate::worker::{Event, WorkerContext};
 
 /// Between two attempts to reach the controller, at first and at most.
@@ -57,6 +59,9 @@ impl NodeError {
         matches!(self, Self::Connect(_) | Self::Lost(_) | Self::File(ConnectionError::Missing { .. }))
     }
 }
+
+/// What is said of workers that a session has ended with.
+const RESTARTED: &str = "it was ended when the engine lost its controller, which may have been restarted; engines begin anew then";
 
 /// What a node is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,11 +170,13 @@ struct Seats {
     places: Vec<usize>,
     /// Their ids, when the node was registered before.
     ids: Vec<u32>,
+    /// What became of their workers when the last session ended, by their places.
+    before: HashMap<usize, Predecessors>,
 }
 
 impl Seats {
     fn new(engines: u32) -> Self {
-        Self { places: (0..engines as usize).collect(), ids: Vec::new() }
+        Self { places: (0..engines as usize).collect(), ids: Vec::new(), before: HashMap::new() }
     }
 
     /// Each engine's id, and its place.
@@ -220,11 +227,14 @@ async fn serve(
         events: tx,
         _alive: alive,
     };
-    let mut session = Session::new(ctx, seats.iter());
+    let mut before = std::mem::take(&mut seats.before);
+    let engines = seats.iter().map(|(id, place)| (id, place, before.remove(&place).unwrap_or_default()));
+    let mut session = Session::new(ctx, engines);
     tell.send_replace(Standing { engines: registered.engines });
     let outcome = attend(&mut session, commands, workers_events, &outbound, &heartbeat, wishes).await;
     let left: Vec<u32> = session.engines().collect();
     seats.keep(&left);
+    seats.before = session.leave_behind(RESTARTED);
     drop(session);
     // The session is gone and with it the workers' last frames; nobody shall outlive it.
     if tokio::time::timeout(WORKERS_END_TIMEOUT, all_gone.recv()).await.is_err() {

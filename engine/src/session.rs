@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::outbound::{packed, returned};
 use crate::program::Origin;
-use crate::slot::Slot;
+use crate::slot::{Predecessors, Slot};
 use crate::worker::{Event, WorkerContext};
 
 /// A job that this node runs chunks of.
@@ -45,9 +45,9 @@ pub(crate) struct Session {
 pub(crate) struct Nonsense(String);
 
 impl Session {
-    /// `engines`: each one's id, and its place among the node's.
-    pub(crate) fn new(ctx: WorkerContext, engines: impl Iterator<Item = (u32, usize)>) -> Self {
-        let slots = engines.map(|(id, place)| (id, Slot::new(id, place))).collect();
+    /// `engines`: each one's id, its place among the node's, and what it had in the session before.
+    pub(crate) fn new(ctx: WorkerContext, engines: impl Iterator<Item = (u32, usize, Predecessors)>) -> Self {
+        let slots = engines.map(|(id, place, before)| (id, Slot::new(id, place, before))).collect();
         Self {
             ctx,
             slots,
@@ -56,6 +56,11 @@ impl Session {
             cancelled: BTreeSet::new(),
             left: HashSet::new(),
         }
+    }
+
+    /// It ends, and all workers with it: what is to be said of them, by their engines' places.
+    pub(crate) fn leave_behind(&mut self, why: &str) -> HashMap<usize, Predecessors> {
+        self.slots.values_mut().map(|slot| slot.leave_behind(why)).collect()
     }
 
     /// The engines that have not left.

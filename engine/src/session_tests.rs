@@ -121,7 +121,13 @@ impl Site {
             events,
             _alive: alive,
         };
-        Self { session: Session::new(ctx, [(0, 0)].into_iter()), news, given, messages, _folder: folder }
+        Self {
+            session: Session::new(ctx, [(0, 0, Vec::new())].into_iter()),
+            news,
+            given,
+            messages,
+            _folder: folder,
+        }
     }
 
     async fn command(&mut self, command: NodeCommand) {

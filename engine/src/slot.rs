@@ -13,6 +13,9 @@ use crate::worker::{Ended, Gone, Order, Predecessor, Purpose, Worker, WorkerCont
 /// Workers of different programs that an engine keeps, with their namespaces; the one unused for longest makes room.
 const WORKERS_MAX: usize = 4;
 
+/// How the last workers of an engine's programs ended.
+pub(crate) type Predecessors = Vec<(Hash, Predecessor)>;
+
 /// An engine.
 pub(crate) struct Slot {
     pub(crate) engine: u32,
@@ -27,8 +30,7 @@ pub(crate) struct Slot {
     /// Jobs that a worker knows, by the worker's generation.
     opened: Vec<(u64, u64)>,
     generation: u64,
-    /// How the last worker of a program ended.
-    predecessors: Vec<(Hash, Predecessor)>,
+    predecessors: Predecessors,
     /// The last worker whose only job has ended: the next one of its kind starts when it is gone.
     leaving: Option<Gone>,
     /// Workers that a restart has ended: the next ones start when they are gone.
@@ -66,7 +68,8 @@ impl Ending {
 }
 
 impl Slot {
-    pub(crate) fn new(engine: u32, place: usize) -> Self {
+    /// `predecessors`: those of the engine in the session before.
+    pub(crate) fn new(engine: u32, place: usize, predecessors: Predecessors) -> Self {
         Self {
             engine,
             place,
@@ -75,7 +78,7 @@ impl Slot {
             active: None,
             opened: Vec::new(),
             generation: 0,
-            predecessors: Vec::new(),
+            predecessors,
             leaving: None,
             ending: None,
         }
@@ -151,6 +154,14 @@ impl Slot {
         let ending = Ending::of(gone, before);
         self.ending = Some(ending.clone());
         ending
+    }
+
+    /// The session ends, and all workers with it: what the next session's have to say of them.
+    pub(crate) fn leave_behind(&mut self, why: &str) -> (usize, Predecessors) {
+        for purpose in self.workers.iter().map(|worker| worker.purpose).collect::<Vec<_>>() {
+            self.remember(purpose, Predecessor { message: why.to_owned(), signal: None });
+        }
+        (self.place, std::mem::take(&mut self.predecessors))
     }
 
     /// Passes a signal to the process in which the engine runs functions now.

@@ -29,6 +29,22 @@ fn an_endless_loop_that_is_aborted_is_ended_with_its_process_and_the_lost_names_
 }
 
 #[test]
+fn names_that_went_with_the_controller_are_missed_for_that_reason() {
+    let mut cluster = Cluster::start(2);
+    let gate = cluster.gate("gate");
+    let mut program = Program::start(&cluster, "control", &["names", gate.folder()]);
+    program.wait_for_line("pushed");
+    cluster.controller().kill();
+    cluster.start_controller();
+    cluster.wait_for_engines(2);
+    gate.open();
+    let finished = program.finish();
+    let missing = finished.line("missing: ");
+    assert!(missing.contains("when the engine lost its controller"), "{missing}");
+    assert_eq!(finished.line("again"), "again [2, 2]");
+}
+
+#[test]
 fn a_blocked_system_call_that_is_aborted_is_ended_with_its_process() {
     let cluster = Cluster::start(1);
     let finished = run(&cluster, &["stuck", "blocked", cluster.gate("gate").folder()]);

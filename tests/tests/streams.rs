@@ -180,7 +180,9 @@ fn an_ordered_stream_goes_on_behind_an_element_that_takes_its_time() {
     let client = phalanx::Client::in_process(2).unwrap();
     let pulled = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&pulled);
-    let items = (0..1_000_u64).inspect(move |_| drop(count.fetch_add(1, Ordering::Relaxed)));
+    let items = (0..1_000_u64).inspect(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     let first_waits = |x: u64| {
         while x == 0 && !FIRST_MAY_END.load(Ordering::Relaxed) {
             std::thread::yield_now();

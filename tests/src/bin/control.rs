@@ -18,6 +18,7 @@ fn main() -> phalanx::Result<()> {
         ["cleans-up", gate] => cleans_up(&client, &Gate::at(gate))?,
         ["queued", gate] => queued(&client, &Gate::at(gate))?,
         ["several", gate] => several(&client, &Gate::at(gate))?,
+        ["names", gate] => names(&client, &Gate::at(gate))?,
         ["restart", gate] => restart(&client, &Gate::at(gate))?,
         ["shutdown", gate] => shutdown(&client, &Gate::at(gate))?,
         ["shutdown-cluster", gate] => shutdown_cluster(&client, &Gate::at(gate))?,
@@ -32,6 +33,23 @@ fn main() -> phalanx::Result<()> {
         ["refused"] => refused(&client),
         _ => panic!("no such scenario: {arguments:?}"),
     }
+    Ok(())
+}
+
+/// Names that are there before the controller is restarted, and not after.
+fn names(client: &Client, gate: &Gate) -> phalanx::Result<()> {
+    client.direct_view(..).push("a", &1).get()?;
+    println!("pushed");
+    gate.pass("pushed");
+    let pull = || client.direct_view(..).pull::<i32>("a").get().map_err(|e| e.to_string());
+    let mut said = String::new();
+    wait_until("the engines answer again", DEADLINE, || {
+        said = pull().expect_err("the names are gone");
+        said.contains("no value named")
+    });
+    println!("missing: {}", said.replace('\n', " "));
+    client.direct_view(..).push("a", &2).get()?;
+    println!("again {:?}", client.direct_view(..).pull::<i32>("a").get()?);
     Ok(())
 }
 
