@@ -88,6 +88,31 @@ impl Executor {
         out
     }
 
+    /// As [`submit`](Self::submit), for a function that can fail: an `Err` is the call's failure.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let executor = client.load_balanced_view().executor();
+    /// let failed = executor.try_submit(|s: String| s.parse::<f64>(), ("x".to_owned(),)).get();
+    /// assert!(failed.unwrap_err().to_string().contains("invalid float literal"));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    pub fn try_submit<F, Args, R, E>(&self, f: F, args: Args) -> AsyncResult<R>
+    where
+        F: Apply<Args, Output = std::result::Result<R, E>> + Copy + 'static,
+        Args: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        if self.is_shut_down() {
+            let refused = submit::<R>(&self.view.session, Err(Error::ExecutorShutDown));
+            return AsyncResult::new(refused, |job| Ok(One::shaped(values(job)?)));
+        }
+        let out = self.view.try_apply(f, args);
+        self.note(&out);
+        out
+    }
+
     /// `f` of every item, in chunks whose length is found as it goes. Iterating over the result gives the outcomes in order, each as soon as it is
     /// there. (For endless input there is [`map_stream`](LoadBalancedView::map_stream).)
     ///
@@ -107,6 +132,31 @@ impl Executor {
             return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
         }
         let out = self.view.map_async(f, items, Chunksize::Auto);
+        self.note(&out);
+        out
+    }
+
+    /// As [`map`](Self::map), for a function that can fail: an `Err` is a failure of its item; the others keep their values.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let executor = client.load_balanced_view().executor();
+    /// let out = executor.try_map(|word: String| word.parse::<f64>(), ["1.5", "x"].map(str::to_owned));
+    /// assert_eq!(out.results()[0], Ok(1.5));
+    /// assert!(out.get().unwrap_err().to_string().contains("invalid float literal"));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    pub fn try_map<F, A, R, E>(&self, f: F, items: impl IntoIterator<Item = A>) -> AsyncMapResult<R>
+    where
+        F: Fn(A) -> std::result::Result<R, E> + Copy + 'static,
+        A: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        if self.is_shut_down() {
+            return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
+        }
+        let out = self.view.try_map_async(f, items, Chunksize::Auto);
         self.note(&out);
         out
     }

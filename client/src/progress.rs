@@ -87,10 +87,13 @@ fn together(handles: &[JobHandle]) -> Progress {
 }
 
 fn show_failures(handle: &JobHandle, shown: usize, bar: Option<&ProgressBar>) -> usize {
-    let failures = handle.failures();
+    let failures = handle.shown();
     for (i, failure) in failures.iter().enumerate().skip(shown) {
         let text = match i.cmp(&FAILURES_SHOWN_MAX) {
-            std::cmp::Ordering::Less => failure.to_string(),
+            std::cmp::Ordering::Less if failure.is_tried_again => {
+                format!("{}\n  It is tried again", failure.error)
+            }
+            std::cmp::Ordering::Less => failure.error.to_string(),
             std::cmp::Ordering::Equal => "… further failures are counted, not shown".to_owned(),
             std::cmp::Ordering::Greater => continue,
         };

@@ -286,10 +286,15 @@ impl Driver {
                     self.on_node_load(node, Load::Overfull);
                 }
                 PeerId::Client(client) => {
-                    self.expect(Input::ClientPressure { client, on: false });
+                    // It may be under pressure again since that was said.
+                    let on = self.clients.get(&client).is_some_and(|c| c.outbox().is_pressed());
+                    self.expect(Input::ClientPressure { client, on });
                     self.catch_up(client);
                 }
-                PeerId::Node(node) => self.expect(Input::NodePressure { node, on: false }),
+                PeerId::Node(node) => {
+                    let on = self.nodes.get(&node).is_some_and(|n| n.outbox().is_pressed());
+                    self.expect(Input::NodePressure { node, on });
+                }
             }
         }
         self.settle();

@@ -39,7 +39,7 @@ impl Default for Config {
             window_work: Duration::from_millis(2),
             auto_chunk_work: Duration::from_millis(4),
             auto_chunk_work_min: Duration::from_micros(200),
-            recall_timeout: Duration::from_secs(2),
+            recall_timeout: Duration::from_secs(10),
             jobs_max: 100_000,
             return_timeout: Duration::from_secs(60),
             past_jobs_max: 16_384,

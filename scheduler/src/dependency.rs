@@ -60,6 +60,61 @@ pub(crate) enum Standing {
     Never(Impossible),
 }
 
+/// A dependency of a job that has not begun, with what is known of its jobs: each of them is looked at once, when it ends.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// Its jobs ascend, and each is named once.
+    pub(crate) dependency: Dependency,
+    open: usize,
+    right: bool,
+    wrong: Option<Impossible>,
+}
+
+impl Wait {
+    pub(crate) fn new(mut dependency: Dependency, past: &Past) -> Self {
+        dependency.jobs.sort_unstable();
+        dependency.jobs.dedup();
+        let (open, right) = (dependency.jobs.len(), dependency.jobs.is_empty());
+        let ended = |job: &JobKey| Some((*job, past.get(*job)?.succeeded));
+        let ended: Vec<(JobKey, bool)> = dependency.jobs.iter().filter_map(ended).collect();
+        let mut wait = Self { dependency, open, right, wrong: None };
+        ended.into_iter().for_each(|(job, succeeded)| wait.note(job, succeeded));
+        wait
+    }
+
+    /// One of its jobs has ended.
+    fn note(&mut self, job: JobKey, succeeded: bool) {
+        let counts = if succeeded { self.dependency.success } else { self.dependency.failure };
+        self.open -= 1;
+        self.right |= counts;
+        if !counts && self.wrong.is_none() {
+            self.wrong = Some(Impossible::Dependency { job, succeeded });
+        }
+    }
+
+    /// A job has ended, which may be one of these.
+    pub(crate) fn has_ended(&mut self, job: JobKey, succeeded: bool) {
+        if self.dependency.jobs.binary_search(&job).is_ok() {
+            self.note(job, succeeded);
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        match (self.dependency.all, self.wrong) {
+            (true, Some(wrong)) => Standing::Never(wrong),
+            (false, _) if self.right => Standing::Met,
+            _ if self.open > 0 => Standing::Open,
+            (false, Some(wrong)) => Standing::Never(wrong),
+            _ => Standing::Met,
+        }
+    }
+
+    /// How many of its jobs have not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+}
+
 /// A job that has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct PastJob {
@@ -120,16 +175,16 @@ impl Past {
     }
 
     /// A job waits for these: they are remembered until it has begun.
-    pub(crate) fn want(&mut self, dependencies: &[Dependency]) {
-        for key in dependencies.iter().flat_map(|dependency| &dependency.jobs) {
+    pub(crate) fn want<'a>(&mut self, dependencies: impl IntoIterator<Item = &'a Dependency>) {
+        for key in dependencies.into_iter().flat_map(|dependency| &dependency.jobs) {
             *self.wanted.entry(*key).or_default() += 1;
             self.wishes += 1;
         }
     }
 
     /// A job has begun, or ended, that waited for these.
-    pub(crate) fn release(&mut self, dependencies: &[Dependency]) {
-        for key in dependencies.iter().flat_map(|dependency| &dependency.jobs) {
+    pub(crate) fn release<'a>(&mut self, dependencies: impl IntoIterator<Item = &'a Dependency>) {
+        for key in dependencies.into_iter().flat_map(|dependency| &dependency.jobs) {
             let Some(times) = self.wanted.get_mut(key) else { continue };
             *times -= 1;
             self.wishes -= 1;
@@ -151,27 +206,7 @@ impl Past {
 
     /// How a dependency stands, all of whose jobs are either over, or still live.
     pub(crate) fn standing(&self, dependency: &Dependency) -> Standing {
-        let mut open = false;
-        let mut wrong = None;
-        let mut right = dependency.jobs.is_empty();
-        for &job in &dependency.jobs {
-            let Some(past) = self.get(job) else {
-                open = true;
-                continue;
-            };
-            let counts = if past.succeeded { dependency.success } else { dependency.failure };
-            right |= counts;
-            if !counts && wrong.is_none() {
-                wrong = Some(Impossible::Dependency { job, succeeded: past.succeeded });
-            }
-        }
-        match (dependency.all, wrong) {
-            (true, Some(wrong)) => Standing::Never(wrong),
-            (false, _) if right => Standing::Met,
-            _ if open => Standing::Open,
-            (false, Some(wrong)) => Standing::Never(wrong),
-            _ => Standing::Met,
-        }
+        Wait::new(dependency.clone(), self).standing()
     }
 
     /// The engines to which a job goes that follows these, which have ended.
@@ -274,17 +309,17 @@ mod tests {
                 past.enter(JobKey(key), PastJob { succeeded: true, ran_on: Box::default() });
             }
         };
-        past.want(&[on(&[0, 9]), on(&[9])]);
+        past.want([&on(&[0, 9]), &on(&[9])]);
         end(&mut past, 0..9);
-        past.want(&[on(&[6])]);
+        past.want([&on(&[6])]);
         end(&mut past, 9..20);
         let there = |past: &Past| (0..20).filter(|key| past.get(JobKey(*key)).is_some()).collect::<Vec<_>>();
         assert_eq!((there(&past), past.wishes()), (vec![0, 6, 9, 17, 18, 19], 4));
-        past.release(&[on(&[0, 9])]);
+        past.release([&on(&[0, 9])]);
         assert_eq!(there(&past), [0, 6, 9, 18, 19], "it may still be waited for, for a while");
-        past.want(&[on(&[0])]);
-        past.release(&[on(&[0])]);
-        past.release(&[on(&[9]), on(&[6])]);
+        past.want([&on(&[0])]);
+        past.release([&on(&[0])]);
+        past.release([&on(&[9]), &on(&[6])]);
         assert_eq!((there(&past), past.wishes()), (vec![0, 6, 9], 0));
         end(&mut past, 20..23);
         assert_eq!(there(&past), []);

@@ -219,7 +219,8 @@ impl Scheduler {
 
     /// What a job waits for, and is not over.
     fn still_open(&self, job: &Job) -> Vec<JobKey> {
-        let mut jobs: Vec<JobKey> = job.waits.iter().flat_map(|d| d.jobs.iter().copied()).collect();
+        let mut jobs: Vec<JobKey> =
+            job.waits.iter().flat_map(|wait| wait.dependency.jobs.iter().copied()).collect();
         jobs.retain(|key| self.job_slots.contains_key(key));
         jobs.sort_unstable();
         jobs.dedup();

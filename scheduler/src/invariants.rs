@@ -23,6 +23,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use phalanx_proto::ids::JobKey;
 use phalanx_proto::limits::RUN_CHUNKS_MAX;
 use thiserror::Error;
 
@@ -332,14 +333,24 @@ fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
         })?;
     }
     let waits = core.jobs.iter().flat_map(|(_, job)| &job.waits);
-    let wishes = waits.map(|dependency| dependency.jobs.len()).sum::<usize>();
+    let wishes = waits.map(|wait| wait.dependency.jobs.len()).sum::<usize>();
     must(wishes == core.past.wishes(), || format!("{wishes} wishes, {} counted", core.past.wishes()))?;
     for (_, job) in core.jobs.iter() {
         must(job.class.is_some() != job.place.is_anywhere(), || format!("the class of {}", job.key))?;
-        let mut before = job.waits.iter().flat_map(|dependency| &dependency.jobs);
+        let mut before = job.waits.iter().flat_map(|wait| &wait.dependency.jobs);
         let forgotten =
             before.find(|key| !core.job_slots.contains_key(key) && core.past.get(**key).is_none());
         must(forgotten.is_none(), || format!("{} waits for {forgotten:?}, which is forgotten", job.key))?;
+        let live = |key: &&JobKey| core.job_slots.contains_key(*key);
+        for wait in &job.waits {
+            let open = wait.dependency.jobs.iter().filter(live).count();
+            must(open == wait.open(), || format!("{open} jobs that {} waits for are open", job.key))?;
+        }
+        let waits = |key: &JobKey| {
+            let waits = core.job_slots.get(key).map(|slot| &core.jobs[*slot].waits);
+            waits.is_some_and(|waits| waits.iter().any(|w| w.dependency.jobs.contains(&job.key)))
+        };
+        must(job.dependents.iter().all(waits), || format!("{:?} wait for {}", job.dependents, job.key))?;
         must(job.waits.is_empty() || job.ledger.end() == 0, || format!("{} has begun too early", job.key))?;
     }
     Ok(())
@@ -348,7 +359,7 @@ fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
 fn the_gone_leave_what_is_kept(core: &Scheduler) -> Result<(), String> {
     must(core.client_slots.len() == core.clients.len(), || "a client is not known by its id".to_owned())?;
     for (slot, client) in core.clients.iter().filter(|(_, client)| client.gone) {
-        let kept = |key: &phalanx_proto::ids::JobKey| core.jobs[core.job_slots[key]].kept;
+        let kept = |key: &JobKey| core.jobs[core.job_slots[key]].kept;
         must(!client.jobs.is_empty() && client.jobs.iter().all(kept), || {
             format!("client {} is gone and has left {:?}", client.id, client.jobs)
         })?;

@@ -7,7 +7,7 @@ use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
 
 use crate::bits::Bits;
 use crate::cutter::{Cutter, Piece};
-use crate::dependency::Dependency;
+use crate::dependency::Wait;
 use crate::ledger::{Chunk, ChunkState, Ledger};
 use crate::pace::Pace;
 use crate::place::Place;
@@ -40,9 +40,9 @@ pub(crate) struct Job {
     pub(crate) retries: u32,
     pub(crate) priority: i32,
     /// What must be over before it begins. Empty when it may.
-    pub(crate) waits: Vec<Dependency>,
+    pub(crate) waits: Vec<Wait>,
     /// Jobs that wait for this one.
-    pub(crate) dependents: Vec<JobKey>,
+    pub(crate) dependents: BTreeSet<JobKey>,
     /// Where its chunks may go.
     pub(crate) place: Place,
     /// It is bound to the engines of jobs that it follows.
@@ -91,7 +91,7 @@ impl Job {
             retries: 0,
             priority: 0,
             waits: Vec::new(),
-            dependents: Vec::new(),
+            dependents: BTreeSet::new(),
             place: Place::default(),
             follows: false,
             class: None,
@@ -140,7 +140,12 @@ impl Job {
 
     /// Whether all its chunks have ended. One without any ends when it may begin.
     pub(crate) fn is_finished(&self) -> bool {
-        self.waits.is_empty() && self.ledger.open() == 0 && self.cutter.is_exhausted(self.ledger.end())
+        self.waits.is_empty() && self.is_exhausted()
+    }
+
+    /// Whether nothing of it is left to be run.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.ledger.open() == 0 && self.cutter.is_exhausted(self.ledger.end())
     }
 
     /// Chunks that are not assigned, where an automatic chunk would have `len` elements.

@@ -61,6 +61,9 @@ impl Scheduler {
         self.fair.open_job(slot, client_slot, program, spec.priority, class);
         self.enter_waits(slot, spec.after);
         self.enter_direct(slot);
+        if !self.programs[program].barred.is_empty() && self.unrunnable.is_none() {
+            self.fail_unrunnable();
+        }
         Ok(())
     }
 

@@ -286,6 +286,13 @@ impl Scheduler {
         }
     }
 
+    /// A node is gone or goes, and may have been the last that can run some program. It may come back as well.
+    pub(crate) fn fail_unrunnable_later(&mut self) {
+        if self.programs.iter().any(|(_, program)| !program.barred.is_empty()) {
+            self.unrunnable.get_or_insert(self.now.after(self.config.return_timeout));
+        }
+    }
+
     /// Fails the balanced jobs of programs that no node that is there can run.
     pub(crate) fn fail_unrunnable(&mut self) {
         let able = |barred: &std::collections::BTreeSet<_>| {
@@ -308,6 +315,10 @@ impl Scheduler {
     /// Fails all that is left of a balanced job.
     pub(crate) fn fail_job(&mut self, slot: u32, engine: EngineId, message: &Arc<str>) {
         let job = &mut self.jobs[slot];
+        if job.is_exhausted() {
+            // Without elements it needs no engine, and ends after what it waits for.
+            return;
+        }
         let client = job.client_id;
         let mut runs = Vec::new();
         let open = || job.ledger.iter().filter(|(_, chunk)| !chunk.state.is_terminal());

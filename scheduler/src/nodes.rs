@@ -102,6 +102,9 @@ impl Scheduler {
     pub(crate) fn on_tick(&mut self) {
         self.expire_jobs();
         self.end_returns();
+        if self.unrunnable.take_if(|due| *due <= self.now).is_some() {
+            self.fail_unrunnable();
+        }
         if self.look_again.take_if(|due| *due <= self.now).is_some() {
             self.feed();
         }
@@ -131,7 +134,7 @@ impl Scheduler {
         for at in node.engines {
             self.lose_engine(at, reason);
         }
-        self.fail_unrunnable();
+        self.fail_unrunnable_later();
         self.feed();
     }
 
@@ -180,7 +183,7 @@ impl Scheduler {
             self.recall(at, u64::MAX);
             self.fail_queued_direct(at, &Arc::from("its node is leaving"));
         }
-        self.fail_unrunnable();
+        self.fail_unrunnable_later();
         self.report_drained(slot);
         Ok(())
     }

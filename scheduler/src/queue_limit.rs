@@ -24,7 +24,7 @@ impl Scheduler {
         let job = &mut self.jobs[slot];
         if mem::take(&mut job.overdue) {
             // It is looked at once this input has been dealt with.
-            self.reviews.push_back(job.key);
+            self.reviews.insert(job.key);
         }
     }
 

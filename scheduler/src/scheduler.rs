@@ -81,7 +81,7 @@ pub struct Scheduler {
     /// Jobs that have ended, for those that wait for them.
     pub(crate) past: Past,
     /// Jobs of which one that they wait for has ended.
-    pub(crate) reviews: VecDeque<JobKey>,
+    pub(crate) reviews: BTreeSet<JobKey>,
     /// Jobs that may have lost their last engine: to be looked at.
     pub(crate) stranded: BTreeSet<JobKey>,
     pub(crate) fair: Fair,
@@ -93,6 +93,8 @@ pub struct Scheduler {
     pub(crate) load: Load,
     /// When to look again whether an idle engine can take what waits behind a chunk that runs for long.
     pub(crate) stalled: Option<Timestamp>,
+    /// When programs are looked at of which no node that is left can run them.
+    pub(crate) unrunnable: Option<Timestamp>,
     /// When to look again whether a client that was ahead can be served at once.
     pub(crate) look_again: Option<Timestamp>,
     /// Engines from which chunks have been recalled and not come back yet.
@@ -128,13 +130,14 @@ impl Scheduler {
             program_slots: BTreeMap::new(),
             classes: Slab::default(),
             past: Past::new(past_jobs_max),
-            reviews: VecDeque::new(),
+            reviews: BTreeSet::new(),
             stranded: BTreeSet::new(),
             returns: BTreeSet::new(),
             fair: Fair::default(),
             idle: BTreeSet::new(),
             load: Load::default(),
             stalled: None,
+            unrunnable: None,
             look_again: None,
             recalls: 0,
             unblocked: Vec::new(),
@@ -226,6 +229,13 @@ impl Scheduler {
         let silent = self.deadlines.first().map(|(deadline, _)| *deadline);
         let waiting = self.begin_by.first().map(|(deadline, _)| *deadline);
         let returning = self.returns.first().map(|(until, _)| *until);
-        silent.into_iter().chain(waiting).chain(returning).chain(self.stalled).chain(self.look_again).min()
+        silent
+            .into_iter()
+            .chain(waiting)
+            .chain(returning)
+            .chain(self.stalled)
+            .chain(self.look_again)
+            .chain(self.unrunnable)
+            .min()
     }
 }

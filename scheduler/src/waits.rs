@@ -4,7 +4,7 @@ use phalanx_proto::ids::{EngineId, JobKey};
 
 use crate::action::Outcome;
 use crate::bug::Bug;
-use crate::dependency::{Dependency, Impossible, PastJob, Standing};
+use crate::dependency::{Dependency, Impossible, PastJob, Standing, Wait};
 use crate::job::Job;
 use crate::place::Place;
 use crate::reject::Reject;
@@ -71,29 +71,36 @@ impl Scheduler {
     /// Notes what a new job waits for; it is looked at when this input has been dealt with.
     pub(crate) fn enter_waits(&mut self, slot: u32, after: Vec<Dependency>) {
         let key = self.jobs[slot].key;
-        for job in after.iter().flat_map(|dependency| &dependency.jobs) {
+        if after.is_empty() {
+            return;
+        }
+        let waits: Vec<Wait> = after.into_iter().map(|after| Wait::new(after, &self.past)).collect();
+        for job in waits.iter().flat_map(|wait| &wait.dependency.jobs) {
             if let Some(before) = self.job_slots.get(job) {
-                self.jobs[*before].dependents.push(key);
+                self.jobs[*before].dependents.insert(key);
             }
         }
-        if !after.is_empty() {
-            self.past.want(&after);
-            self.jobs[slot].waits = after;
-            self.reviews.push_back(key);
-        }
+        self.past.want(waits.iter().map(|wait| &wait.dependency));
+        self.jobs[slot].waits = waits;
+        self.reviews.insert(key);
     }
 
     /// A job has ended: who waits for it is looked at.
     pub(crate) fn remember(&mut self, job: Job, outcome: Outcome) {
         let succeeded = outcome == Outcome::Completed && job.elements_failed == 0;
         self.past.enter(job.key, PastJob { succeeded, ran_on: job.ran_on.iter().map(EngineId).collect() });
-        self.reviews.extend(job.dependents);
+        for key in job.dependents {
+            if let Some(slot) = self.job_slots.get(&key) {
+                self.jobs[*slot].waits.iter_mut().for_each(|wait| wait.has_ended(job.key, succeeded));
+                self.reviews.insert(key);
+            }
+        }
     }
 
     /// Looks at jobs that have waited for one that has ended. Whether any may begin.
     pub(crate) fn review(&mut self) -> bool {
         let mut any = false;
-        while let Some(key) = self.reviews.pop_front() {
+        while let Some(key) = self.reviews.pop_first() {
             let Some(slot) = self.job_slots.get(&key).copied() else { continue };
             any |= self.review_one(slot);
         }
@@ -103,7 +110,13 @@ impl Scheduler {
     /// A job waits for nothing any more: it begins, or has ended.
     pub(crate) fn leave_waits(&mut self, slot: u32) {
         let waits = std::mem::take(&mut self.jobs[slot].waits);
-        self.past.release(&waits);
+        let key = self.jobs[slot].key;
+        for job in waits.iter().filter(|wait| wait.open() > 0).flat_map(|wait| &wait.dependency.jobs) {
+            if let Some(before) = self.job_slots.get(job) {
+                self.jobs[*before].dependents.remove(&key);
+            }
+        }
+        self.past.release(waits.iter().map(|wait| &wait.dependency));
     }
 
     fn review_one(&mut self, slot: u32) -> bool {
@@ -113,8 +126,9 @@ impl Scheduler {
         }
         let mut follow: Vec<_> = Vec::new();
         let mut open = false;
-        for dependency in &self.jobs[slot].waits {
-            match self.past.standing(dependency) {
+        for wait in &self.jobs[slot].waits {
+            let dependency = &wait.dependency;
+            match wait.standing() {
                 Standing::Never(why) => {
                     self.end_job(slot, Outcome::Impossible(why));
                     return false;

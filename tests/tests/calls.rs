@@ -159,3 +159,14 @@ fn a_stream_that_is_awaited_is_cancelled_by_another_task() {
     });
     gate.open();
 }
+
+#[test]
+fn a_reference_has_no_value_on_a_load_balanced_view() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let f = |a: phalanx::Reference<u64>| *a;
+    let error = client.load_balanced_view().apply(f, (phalanx::Reference::new("a"),)).get().unwrap_err();
+    let phalanx::Error::Remote(all) = &error else { panic!("{error}") };
+    let remote = &all.errors[0];
+    assert_eq!(remote.kind, phalanx::RemoteErrorKind::Name, "{remote}");
+    assert!(remote.message.starts_with("a Reference to \"a\" names a value of one engine"), "{remote}");
+}

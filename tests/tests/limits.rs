@@ -129,3 +129,18 @@ fn an_element_that_hangs_on_a_thread_fails_alone_too() {
     assert_eq!(results[1].as_ref().unwrap_err().kind, phalanx::RemoteErrorKind::RunLimit);
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
 }
+
+#[test]
+fn a_limit_of_no_time_is_refused() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let lview = client.load_balanced_view();
+    for (name, view) in [
+        ("run", lview.clone().run_limit(Duration::ZERO)),
+        ("queue", lview.clone().queue_limit(Duration::ZERO)),
+    ] {
+        let refused = view.apply(|| 1, ()).get().unwrap_err().to_string();
+        assert!(refused.contains(&format!("a {name} limit of no time")), "{refused}");
+    }
+    let direct = client.direct_view(..).run_limit(Duration::ZERO).apply(|| 1, ()).get().unwrap_err();
+    assert!(direct.to_string().contains("a run limit of no time"), "{direct}");
+}

@@ -135,3 +135,25 @@ fn it_is_explained_why_a_job_waits() {
     gate.open();
     assert_eq!(program.finish().line("ended: "), "ended: it has ended");
 }
+
+#[test]
+fn a_condition_knows_where_it_is() {
+    let client = phalanx::Client::in_process(2).unwrap();
+    let ranks = client.direct_view([1, 0]).execute(|ns| (ns.engine(), ns.rank(), ns.size())).get().unwrap();
+    assert_eq!(ranks, [(1, 0, 2), (0, 1, 2)]);
+    let lview = client.load_balanced_view().depend(|ns| (ns.rank(), ns.size()) == (0, 1));
+    assert_eq!(lview.map_async(|x: u64| x, 0..8, 1).get().unwrap(), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_job_without_elements_ends_after_what_it_waits_for() {
+    let client = phalanx::Client::in_process(1).unwrap();
+    let lview = client.load_balanced_view();
+    let first = lview.apply(|x: u64| (0..x).fold(0, u64::wrapping_add), (20_000_000,));
+    let none = lview.clone().after(&first).map_async(|x: u64| x, Vec::new(), 1);
+    assert!(none.get().unwrap().is_empty());
+    assert!(first.ready(), "it ended before what it was to run after");
+    let failed = lview.apply(|| -> u64 { panic!("no") }, ());
+    let none = lview.clone().after(&failed).map_async(|x: u64| x, Vec::new(), 1);
+    assert!(matches!(none.get(), Err(phalanx::Error::Impossible(_))));
+}

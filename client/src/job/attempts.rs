@@ -122,6 +122,7 @@ impl Job {
         if state.known.is_some() && state.lost_attempts[state.since.lost_attempts..].iter().any(is_it) {
             return;
         }
+        state.drop_parts(lost.chunk, lost.chunks, lost.attempt);
         state.attempts_lost += 1;
         if state.lost_attempts.len() < LOST_ATTEMPTS_MAX {
             state.lost_attempts.push(LostAttempt::new(lost));

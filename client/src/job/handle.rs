@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::explain::JobExplanation;
-use super::state::{Ended, Job};
+use super::state::{Ended, Job, Shown};
 use crate::error::{Error, RemoteError, Result};
 use crate::progress;
 use crate::session::Session;
@@ -342,8 +342,13 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn failures(&self) -> Vec<RemoteError> {
+        self.shown().into_iter().map(|shown| shown.error).collect()
+    }
+
+    /// As [`failures`](Self::failures), with what follows from each.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
         let shown = self.job.lock().shown.clone();
-        shown.into_iter().map(|failure| self.numbered(failure)).collect()
+        shown.into_iter().map(|shown| Shown { error: self.numbered(shown.error), ..shown }).collect()
     }
 
     /// A failure, with its element's number as the user knows it.

@@ -51,6 +51,19 @@ pub(crate) struct JobPlace {
     pub(crate) condition: Option<Result<i64>>,
 }
 
+impl JobOptions {
+    /// What is wrong with it, if something is.
+    pub(crate) fn check(&self) -> Result<()> {
+        let limits = [("run", self.run_limit), ("queue", self.queue_limit)];
+        if let Some((name, _)) = limits.iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
+            return Err(Error::JobRefused(format!(
+                "a {name} limit of no time lets nothing run; give a longer one, or leave it out"
+            )));
+        }
+        self.place.check()
+    }
+}
+
 impl JobPlace {
     /// What is wrong with it, if something is.
     pub(crate) fn check(&self) -> Result<()> {

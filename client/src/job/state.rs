@@ -95,7 +95,7 @@ pub(crate) struct State {
     /// Chunks that will have no report.
     pub(crate) lost: Vec<Lost>,
     /// Failures in the order in which they came, for showing; bounded.
-    pub(crate) shown: Vec<RemoteError>,
+    pub(crate) shown: Vec<Shown>,
     /// What else there is to show.
     pub(crate) notices: Vec<String>,
     pub(crate) failed: u64,
@@ -132,6 +132,13 @@ pub(crate) struct Lost {
     pub(crate) error: RemoteError,
     /// The signal that ended its worker, if one did.
     pub(crate) signal: Option<i32>,
+}
+
+/// A failure, as it is shown when it comes.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) error: RemoteError,
+    pub(crate) is_tried_again: bool,
 }
 
 /// How a job ended.
@@ -251,6 +258,7 @@ impl Job {
         if state.ended.is_some() {
             return;
         }
+        state.drop_parts(failed.chunk, 1, failed.attempt);
         let error = RemoteError {
             element: failed.element_first,
             engine: Some(failed.engine),
@@ -273,7 +281,7 @@ impl Job {
         if !failed.partial {
             state.chunks_done += self.chunks_in(failed.element_first, end);
         }
-        state.show(error.clone());
+        state.show(error.clone(), false);
         let signal = i32::try_from(failed.signal).ok().filter(|signal| *signal > 0);
         state.lost.push(Lost { chunk: failed.chunk, elements: missing, error, signal });
         state.received_ns = now_ns();
@@ -286,7 +294,10 @@ impl Job {
             // As a rule: with the last result. Who waited for that may hold the lock now.
             return;
         }
-        let complete = self.lock().coverage.covered() == self.elements();
+        // One without elements has all of them from the beginning.
+        let went_well = !finished.cancelled && finished.impossible.is_empty() && finished.expired.is_empty();
+        let is_empty = self.elements() == 0;
+        let complete = if is_empty { went_well } else { self.lock().coverage.covered() == self.elements() };
         self.end(match (finished.cancelled, complete) {
             (_, true) => Ended::Completed,
             _ if !finished.impossible.is_empty() => {
@@ -378,7 +389,7 @@ impl State {
             self.settle_each(run, retrying);
         }
         for error in run.errors().take(SHOWN_MAX) {
-            self.show(error);
+            self.show(error, retrying);
         }
         if !retrying {
             self.chunks_done += u64::from(run.chunk_count);
@@ -399,14 +410,20 @@ impl State {
         }
     }
 
+    /// What was received of reports that will not come.
+    pub(super) fn drop_parts(&mut self, chunk: u64, chunks: u32, attempt: u32) {
+        let ended = chunk..chunk.saturating_add(chunks.into());
+        self.parts.retain(|(chunk, tried), _| !ended.contains(chunk) || *tried > attempt);
+    }
+
     /// What was received of reports that are still to come does not count.
     pub(super) fn clear_parts(&mut self) {
         self.parts.clear();
     }
 
-    fn show(&mut self, error: RemoteError) {
+    fn show(&mut self, error: RemoteError, is_tried_again: bool) {
         if self.shown.len() < SHOWN_MAX {
-            self.shown.push(error);
+            self.shown.push(Shown { error, is_tried_again });
         }
     }
 }

@@ -152,7 +152,7 @@ impl Session {
         let key = self.fresh_key();
         let job = Arc::new(Job::new(key, spec));
         let kept = job.spec.options.kept;
-        if let Err(error) = job.spec.options.place.check() {
+        if let Err(error) = job.spec.options.check() {
             job.end(Ended::Failed(error));
             return job;
         }

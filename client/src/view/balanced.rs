@@ -8,14 +8,13 @@ use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
 
 use super::balanced_with::LoadBalancedWith;
 use super::chunksize::Chunksize;
-use super::shape::{One, Shape};
-use super::{context, encoded, map_result, submit};
+use super::{encoded, map_result, submit};
 use crate::codec::{ElementsBuilder, Number, Value};
 use crate::error::{Error, Result};
 use crate::job::{JobOptions, JobPlan, JobSpec};
-use crate::result::{AsyncMapResult, AsyncResult};
+use crate::result::AsyncMapResult;
 use crate::session::Session;
-use crate::worker::{self, Apply, Function};
+use crate::worker::{self, Function};
 
 /// Work for whichever engine is free: a map's elements go out in chunks while the job runs, so that an engine that is
 /// done early takes more.
@@ -148,7 +147,7 @@ impl LoadBalancedView {
     }
 
     /// The same view with a value that goes along: functions get a reference to it as their first argument. It is encoded once
-    /// per call and sent once per worker.
+    /// per call and sent once per worker. What the view shall be (`retries`, `label`, …) is said before.
     ///
     /// ```
     /// # use phalanx::{Auto, Client};
@@ -318,34 +317,6 @@ impl LoadBalancedView {
         map_result::<Vec<T>, R>(submit::<R>(&self.session, spec))
     }
 
-    /// `f(arguments…)` on whichever engine is free.
-    ///
-    /// ```
-    /// # use phalanx::Client;
-    /// # fn main() -> phalanx::Result<()> {
-    /// # phalanx::init();
-    /// # let client = Client::in_process(2)?;
-    /// assert_eq!(client.load_balanced_view().apply(|a: i64, b: i64| a * b, (5, 6)).get()?, 30);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn apply<F, Args>(&self, f: F, args: Args) -> AsyncResult<F::Output>
-    where
-        F: Apply<Args> + Copy + 'static,
-        F::Output: Value,
-        Args: Value,
-    {
-        let _ = f;
-        let spec = worker::apply::<F, Args>().map_err(Error::from).and_then(|function| {
-            let mut element = ElementsBuilder::default();
-            element.push_with(|_| ())?;
-            self.spec(function, element, context(&args)?, Chunksize::Elements(1))
-        });
-        AsyncResult::new(submit::<F::Output>(&self.session, spec), |job| {
-            Ok(One::shaped(crate::result::values(job)?))
-        })
-    }
-
     pub(super) fn map_spec<A: Value>(
         &self,
         function: std::result::Result<Function, worker::BadEntry>,
@@ -373,7 +344,7 @@ impl LoadBalancedView {
         self.spec(function?, elements, Bytes::new(), chunksize)
     }
 
-    fn spec(
+    pub(super) fn spec(
         &self,
         function: Function,
         elements: ElementsBuilder,

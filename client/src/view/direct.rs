@@ -128,7 +128,8 @@ impl<S: Shape> DirectView<S> {
         }
     }
 
-    /// The same view with a value that goes along: functions of `map` get a reference to it first. Calls take it as an argument.
+    /// The same view with a value that goes along: functions of `map` get a reference to it first. Calls take it as an argument. What the
+    /// view shall be (`label`, `run_limit`) is said before.
     ///
     /// ```
     /// # fn main() -> phalanx::Result<()> {
@@ -161,6 +162,28 @@ impl<S: Shape> DirectView<S> {
     {
         let _ = f;
         self.on_each(worker::apply::<F, Args>(), || Ok(context(&args)?))
+    }
+
+    /// As [`apply`](Self::apply), for a function that can fail: an `Err` is the engine's failure. (With `apply` it is a value like any other.)
+    ///
+    /// ```
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let out = client.direct_view(..).try_apply(|s: String| s.parse::<f64>(), ("x".to_owned(),));
+    /// assert!(out.get().unwrap_err().to_string().contains("invalid float literal"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_apply<F, Args, R, E>(&self, f: F, args: Args) -> AsyncResult<S::Of<R>>
+    where
+        F: Apply<Args, Output = std::result::Result<R, E>> + Copy + 'static,
+        Args: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        self.on_each(worker::try_apply::<F, Args, R, E>(), || Ok(context(&args)?))
     }
 
     /// [`apply`](Self::apply), waited for.
@@ -204,6 +227,31 @@ impl<S: Shape> DirectView<S> {
     {
         let _ = f;
         let spec = self.map_spec(worker::map::<F, A, R>(), items, || Ok(Bytes::new()));
+        map_result::<A, R>(submit::<R>(&self.session, spec))
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that can fail: an `Err` is a failure of its item; the others keep their values.
+    ///
+    /// ```
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let words = ["1.5", "x"].map(str::to_owned);
+    /// let out = client.direct_view(..).try_map_async(|word: String| word.parse::<f64>(), words);
+    /// assert!(out.get().unwrap_err().to_string().contains("invalid float literal"));
+    /// assert_eq!(out.results()[0], Ok(1.5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_map_async<F, A, R, E>(&self, f: F, items: impl IntoIterator<Item = A>) -> AsyncMapResult<R>
+    where
+        F: Fn(A) -> std::result::Result<R, E> + Copy + 'static,
+        A: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        let spec = self.map_spec(worker::try_map::<F, A, R, E>(), items, || Ok(Bytes::new()));
         map_result::<A, R>(submit::<R>(&self.session, spec))
     }
 

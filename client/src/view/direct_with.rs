@@ -58,6 +58,28 @@ impl<S: Shape, C: Value + Sync> DirectWith<S, C> {
         map_result_with::<C, A, R>(submit::<R>(&self.view.session, spec))
     }
 
+    /// As [`map_async`](Self::map_async), for a function that can fail: an `Err` is a failure of its item; the others keep their values.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let less = |most: &i32, x: i32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// let out = client.direct_view(..).with(2).try_map_async(less, 0..4);
+    /// assert!(out.get().unwrap_err().to_string().contains("2 is too much"));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    pub fn try_map_async<F, A, R, E>(&self, f: F, items: impl IntoIterator<Item = A>) -> AsyncMapResult<R>
+    where
+        F: Fn(&C, A) -> std::result::Result<R, E> + Copy + 'static,
+        A: Value,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        let function = worker::try_map_with::<F, C, A, R, E>();
+        let spec = self.view.map_spec(function, items, || Ok(context(&*self.value)?));
+        map_result_with::<C, A, R>(submit::<R>(&self.view.session, spec))
+    }
+
     /// [`map_async`](Self::map_async), waited for.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod array;
 mod balanced;
+mod balanced_calls;
 mod balanced_place;
 mod balanced_stream;
 mod balanced_with;

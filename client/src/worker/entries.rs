@@ -225,6 +225,23 @@ where
     })
 }
 
+/// `f(arguments…)`, whose errors are failures.
+pub(crate) fn try_apply<F, Args, R, E>() -> Result<Function, BadEntry>
+where
+    F: Apply<Args, Output = Result<R, E>> + Copy + 'static,
+    Args: DeserializeOwned + 'static,
+    R: Serialize + 'static,
+    E: std::fmt::Display,
+{
+    Function::of::<F>(|call: &mut Call<'_>| {
+        let f = summon::<F>();
+        let job = Arc::clone(&call.work.job);
+        call.with_references(|call| {
+            call.each(|_, _, out| put(&f.apply(codec::decode(job.context_bytes())?).map_err(failed)?, out));
+        });
+    })
+}
+
 /// A function that can be called with a tuple of arguments: any function of up to eight.
 pub trait Apply<Args> {
     /// What it returns.

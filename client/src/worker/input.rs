@@ -12,6 +12,7 @@ use rustix::net::RecvFlags;
 
 use super::condition::Condition;
 use super::entry::entry_at;
+use super::monitor::flush;
 use super::shared::Shared;
 use super::work::{Job, Payload, Work};
 
@@ -181,6 +182,8 @@ fn recall(shared: &Shared, wanted: Chunks) -> io::Result<()> {
     let returned = shared.queue.recall(wanted);
     // A run's tail goes with what was wanted of it.
     let got: u64 = returned.iter().map(|chunks| end(chunks).min(end(&wanted)) - chunks.first).sum();
+    // What has ended is said before what has begun since.
+    flush(shared, shared.lock_output())?;
     give_back(shared, returned)?;
     if got < wanted.count.into() {
         shared.lock_output().send(&Frame::Begun(wanted))?;

@@ -49,7 +49,7 @@ pub(crate) use condition::condition;
 pub use entries::Apply;
 pub(crate) use entries::{
     Function, apply, clear, execute, listen, map, map_rows, map_with, names, pull, push, push_context,
-    scatter, simulate, take_part, try_execute, try_map, try_map_with, try_simulate,
+    scatter, simulate, take_part, try_apply, try_execute, try_map, try_map_with, try_simulate,
 };
 pub(crate) use entry::{BadEntry, code_at, offset_of_code, summon};
 pub(crate) use fault::{Fault, guard, install_hook};

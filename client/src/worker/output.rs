@@ -221,10 +221,14 @@ impl Held {
 
     fn continues(&self, work: &Work, first: u64) -> bool {
         let c = &self.chunks;
+        let len = u64::from(self.chunk_len);
+        // Where a job's missing elements are cut as it goes, neighbouring chunks need not have neighbouring elements.
+        let element = || work.element_first + (first - work.chunks.first) * len;
         c.job == work.chunks.job
             && c.attempt == work.chunks.attempt
             && c.first + u64::from(c.count) == first
             && self.chunk_len == work.chunk_len
+            && self.element_first + u64::from(c.count) * len == element()
     }
 
     fn last(&self) -> u64 {
@@ -297,10 +301,45 @@ mod tests {
         output.add(&work, 1, &mut result).unwrap();
         output.flush().unwrap();
         drop(output);
+        let reports = reports(&mut theirs);
+        assert_eq!(reports.iter().map(|r| (r.chunks.count, r.busy_ns)).collect::<Vec<_>>(), [(2, 200 + 50)]);
+    }
+
+    fn reports(theirs: &mut UnixStream) -> Vec<Report> {
         let (mut decoder, mut wire) = (FrameDecoder::default(), Vec::new());
         theirs.read_to_end(&mut wire).unwrap();
         decoder.buffer().extend_from_slice(&wire);
-        let Some(Frame::Report(report)) = decoder.next_frame().unwrap() else { panic!("a report") };
-        assert_eq!((report.chunks.count, report.busy_ns), (2, 200 + 50));
+        let next = || match decoder.next_frame().unwrap()? {
+            Frame::Report(report) => Some(report),
+            other => panic!("a report: {other:?}"),
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    /// Of a job that was submitted again for what is missing: elements 7, and 9 and 10, in chunks 0, 1 and 2.
+    #[test]
+    fn chunks_whose_elements_are_no_neighbours_are_reported_apart() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours, None);
+        for (first, count, element_first) in [(0, 1, 7), (1, 2, 9)] {
+            let work = Work {
+                job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
+                chunks: Chunks { job: 1, first, count, attempt: 1 },
+                element_first,
+                chunk_len: 1,
+                stride: 0,
+                lens: Bytes::new(),
+                only: Bytes::new(),
+                urgent: false,
+                data: Payload::default(),
+            };
+            for place in 0..count {
+                output.add(&work, place, &mut ChunkResult::default()).unwrap();
+            }
+        }
+        output.flush().unwrap();
+        drop(output);
+        let seen: Vec<_> = reports(&mut theirs).iter().map(|r| (r.element_first, r.chunks.count)).collect();
+        assert_eq!(seen, [(7, 1), (9, 2)]);
     }
 }

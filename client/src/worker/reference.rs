@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use phalanx_proto::v1::FailureKind;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
@@ -119,10 +120,17 @@ fn resolve<T: Value>(name: &str) -> Result<Arc<T>, String> {
             FAULT.set(Some(e.clone().into()));
             e.to_string()
         }),
-        None => Err(format!(
-            "a Reference to {name:?} names a value of one engine, and has none here; give it to a function of a direct view as an argument (a load-balanced view runs functions on any engine)"
-        )),
+        None => Err(nowhere(name)),
     })
+}
+
+/// There is no namespace to look it up in.
+fn nowhere(name: &str) -> String {
+    let text = format!(
+        "a Reference to {name:?} names a value of one engine, and has none here; give it to a function of a direct view as an argument (a load-balanced view runs functions on any engine)"
+    );
+    FAULT.set(Some(Fault::new(FailureKind::Name, &text)));
+    text
 }
 
 /// What kept a reference from being resolved, if that is why decoding has just failed.

@@ -186,7 +186,14 @@ impl Model {
                 }
                 self.lose(*engine);
             }
-            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => self.lose(*engine),
+            Input::EngineRestarted { engine, .. } | Input::EngineLeaving { engine, .. } => {
+                // What it was at is guessed.
+                let on_it = self.live.iter().filter(|(_, live)| live.engine == *engine);
+                for ((job, _), _) in on_it {
+                    self.jobs.entry(*job).and_modify(|job| job.may_have_begun = true);
+                }
+                self.lose(*engine);
+            }
             Input::NodeLost { node, .. } => self.forget_empty(*node),
             _ => {}
         }

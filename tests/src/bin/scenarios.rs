@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         ["connect", profile, names @ ..] => run(Client::connect(profile), names),
         ["watch"] => watch(),
         ["watch", gate] => watch_held(Gate::at(gate)),
+        ["watch-retried"] => watch_retried(),
         ["drop"] => drop_with_jobs_under_way(),
         other => panic!("no such mode: {other:?}"),
     }
@@ -37,6 +38,14 @@ fn watch() {
     lview.map_async(|x: i32| x, 0..5000, 100).wait_interactive().expect("it works");
     let failing = lview.map_async(|x: i32| assert!(x % 2 == 0, "{x} is odd"), 0..5, phalanx::Auto);
     failing.wait_interactive().expect("failures of elements are shown, not returned");
+}
+
+/// An element that fails as often as it is tried.
+fn watch_retried() {
+    let client = Client::local(1).expect("a local cluster");
+    let bad =
+        client.load_balanced_view().retries(1).map_async(|x: i32| assert!(x != 1, "{x} is bad"), 0..3, 1);
+    bad.wait_interactive().expect("failures of elements are shown, not returned");
 }
 
 /// A job whose first element fails, and whose last ones wait at a gate.

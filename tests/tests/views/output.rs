@@ -39,6 +39,18 @@ done";
     }
 }
 
+#[test]
+fn of_a_failure_that_is_tried_again_that_is_said() {
+    let out = Command::new(env!("CARGO_BIN_EXE_scenarios")).arg("watch-retried").output();
+    let stderr = String::from_utf8(out.expect("the program starts").stderr).expect("it is text");
+    assert_eq!(
+        (stderr.matches("1 is bad").count(), stderr.matches("It is tried again").count()),
+        (2, 1),
+        "{stderr}"
+    );
+    assert!(stderr.find("It is tried again") < stderr.rfind("1 is bad"), "the first of the two: {stderr}");
+}
+
 /// The seconds are right-aligned, as in the notebook.
 #[test]
 fn the_line_is_the_notebooks() {
