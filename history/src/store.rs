@@ -56,8 +56,8 @@ impl Store {
 
     /// Writes a batch, and the number of notes that were dropped, in one transaction.
     pub(crate) fn write(&mut self, notes: &[Note], dropped: u64) -> Result<()> {
-        let end = |(at, note)| match note {
-            &Note::Job(ref job) if job.state != JobState::Running => Some((job.id, at)),
+        let end = |(at, note): (usize, &Note)| match note {
+            Note::Job(job) if job.state != JobState::Running => Some((job.id, at)),
             _ => None,
         };
         let ends: HashMap<JobId, usize> = notes.iter().enumerate().filter_map(end).collect();

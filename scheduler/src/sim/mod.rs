@@ -19,6 +19,7 @@ mod job_model;
 pub mod makespan;
 mod model;
 mod model_failures;
+mod model_inputs;
 mod model_order;
 mod nodes;
 mod place_model;
