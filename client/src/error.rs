@@ -110,6 +110,12 @@ pub enum Error {
     /// What was wanted of engines was not done.
     #[error("the engines did not do what was wanted: {0}")]
     Control(String),
+    /// A range of places in which there is no engine.
+    #[error("no engine is in that range: {engines} are there, and places count from 0")]
+    NoEngineInRange {
+        /// How many there are.
+        engines: usize,
+    },
     /// The job was not begun within its queue limit.
     #[error(
         "nothing of the job was begun within its queue limit of {limit:?}, and it was given up: {why}

@@ -232,10 +232,12 @@ fn line(p: &Progress, elapsed: Duration) -> String {
     let width = all.to_string().len();
     let mut text = format!("{done:>width$}/{all} {unit} finished after {:>4.0} s", elapsed.as_secs_f64());
     if p.elements_failed > 0 {
-        let _ = write!(text, ", {} elements failed", p.elements_failed);
+        let elements = if p.elements_failed == 1 { "element" } else { "elements" };
+        let _ = write!(text, ", {} {elements} failed", p.elements_failed);
     }
     if p.attempts_lost > 0 {
-        let _ = write!(text, ", {} attempts lost and repeated", p.attempts_lost);
+        let attempts = if p.attempts_lost == 1 { "attempt" } else { "attempts" };
+        let _ = write!(text, ", {} {attempts} lost and repeated", p.attempts_lost);
     }
     text
 }

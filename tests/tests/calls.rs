@@ -26,7 +26,7 @@ fn a_reference_that_cannot_be_resolved_says_why() {
     let finished = run(&cluster, &["unresolved"]);
     for (beginning, text) in [
         ("missing: ", "name error: engine 0 has no value named \"b\"; it has a"),
-        ("mistyped: ", "type error: \"a\" on engine 0 is a i32, not a alloc::vec::Vec<f64>"),
+        ("mistyped: ", "type error: \"a\" on engine 0 is of type i32, not alloc::vec::Vec<f64>"),
         ("balanced: ", "give it to a function of a direct view"),
         ("balanced map: ", "give it to a function of a direct view"),
         ("come back: ", "has none here"),
@@ -63,7 +63,7 @@ fn several_jobs_are_waited_for_until_one_ends_or_fails_or_all_have() {
     let cluster = Cluster::start(3);
     let finished = run(&cluster, &["waits", cluster.gate("gate").folder()]);
     assert_eq!(finished.line("ended"), "ended");
-    assert!(finished.line("5/5").contains("1 elements failed"), "{}", finished.stdout);
+    assert!(finished.line("5/5").contains("1 element failed"), "{}", finished.stdout);
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -21,7 +21,7 @@ pub(super) fn results(s: &FileSummary, bold: bool) -> String {
     fact("began", moment(s.submitted_ns));
     fact("last news", moment(s.received_ns));
     let sessions = if s.jobs.len() > 1 { format!(", in {} sessions", s.jobs.len()) } else { String::new() };
-    fact("waited", format!("{}{sessions}", seconds(s.wall_seconds)));
+    fact("wall time", format!("{}{sessions}", seconds(s.wall_seconds)));
     if let Some(Timings { total, min, median, max }) = s.timings {
         let each = format!("{} to {}, median {}", seconds(min), seconds(max), seconds(median));
         fact("computed", format!("{}, all elements together; each {each}", seconds(total)));

@@ -108,7 +108,7 @@ impl<S: Shape> DirectView<S> {
     /// The ids of its engines.
     ///
     /// # Errors
-    /// [`Error::NoEngines`], [`Error::UnknownEngine`].
+    /// [`Error::NoEngines`], [`Error::NoEngineInRange`], [`Error::UnknownEngine`].
     ///
     /// ```
     /// # fn main() -> phalanx::Result<()> {

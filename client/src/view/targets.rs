@@ -58,7 +58,8 @@ fn range(start: i64, end: i64, ids: &[u32]) -> Result<Vec<u32>> {
     let (start, end) = (place(start, ids.len()), place(end, ids.len()));
     match ids.get(start..end) {
         Some(ids) if !ids.is_empty() => Ok(ids.to_vec()),
-        _ => Err(Error::NoEngines),
+        _ if ids.is_empty() => Err(Error::NoEngines),
+        _ => Err(Error::NoEngineInRange { engines: ids.len() }),
     }
 }
 
@@ -170,6 +171,6 @@ mod tests {
         assert!(matches!((-3).resolve(&[0, 2]), Err(Error::UnknownEngine { engine: -3, .. })));
         assert!(matches!([2, -1].resolve(&[0, 2]), Err(Error::EngineTwice(2))));
         assert!(matches!((..).resolve(&[]), Err(Error::NoEngines)));
-        assert!(matches!((3..).resolve(&[0, 1]), Err(Error::NoEngines)));
+        assert!(matches!((3..).resolve(&[0, 1]), Err(Error::NoEngineInRange { engines: 2 })));
     }
 }

@@ -293,4 +293,31 @@ mod tests {
         tell(&shared, [Frame::Close(1), open(1), assign(1, b"cccc")]);
         assert_eq!(&shared.queue.begin().unwrap().data.whole()[..], b"cccc");
     }
+
+    /// What has begun is named when it is asked for, and the rest is handed back.
+    #[test]
+    fn of_what_is_recalled_the_begun_is_named() {
+        let (shared, mut theirs) = worker();
+        let chunks = |first, count| Chunks { job: 1, first, count, attempt: 1 };
+        let Frame::Assign(one) = assign(1, b"aa") else { unreachable!() };
+        let data = Bytes::from_static(b"aaaabbbbcccc");
+        let three = Assign { chunks: chunks(3, 3), stride: 4, data, ..one };
+        tell(&shared, [open(1), Frame::Assign(three)]);
+        assert!(shared.queue.begin().is_some() && shared.queue.claim() == Some(0));
+        tell(&shared, [Frame::Recall(chunks(3, 3)), Frame::Recall(chunks(4, 2))]);
+        let mut decoder = FrameDecoder::default();
+        let mut piece = [0; 1024];
+        let mut said = Vec::new();
+        while said.len() < 3 {
+            match decoder.next_frame().unwrap() {
+                Some(frame) => said.push(frame),
+                None => {
+                    let n = theirs.read(&mut piece).unwrap();
+                    decoder.buffer().extend_from_slice(&piece[..n]);
+                }
+            }
+        }
+        let twice = Frame::Begun(chunks(4, 2));
+        assert_eq!(said, [Frame::Returned(chunks(4, 2)), Frame::Begun(chunks(3, 3)), twice]);
+    }
 }

@@ -335,7 +335,7 @@ mod tests {
         *ns.get_mut::<i32>("a").unwrap() += 1;
         assert_eq!(ns.get::<i32>("a"), Ok(&6));
         let e = ns.get::<f64>("a").unwrap_err();
-        assert_eq!(e.to_string(), "\"a\" on engine 3 is a i32, not a f64");
+        assert_eq!(e.to_string(), "\"a\" on engine 3 is of type i32, not f64");
         assert!(ns.take::<f64>("a").is_err());
         assert_eq!(ns.take::<i32>("a"), Ok(6));
         assert!(!ns.contains("a"));

@@ -19,7 +19,7 @@ pub enum NamespaceError {
         why: String,
     },
     /// The value has another type.
-    #[error("{name:?} on engine {engine} is a {found}, not a {wanted}")]
+    #[error("{name:?} on engine {engine} is of type {found}, not {wanted}")]
     Type {
         /// The name asked for.
         name: String,

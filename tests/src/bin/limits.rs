@@ -117,6 +117,10 @@ fn queue(client: &Client, gate: Gate) -> phalanx::Result<()> {
         Err(e @ Error::QueueLimit { .. }) => println!("given up: {}", e.to_string().replace('\n', " ")),
         other => panic!("it should have been given up: {other:?}"),
     }
+    // The engine has said of the chunk that runs that it has begun: the job goes on as if nothing had been asked.
+    wait_until("the job is known to have begun", DEADLINE, || {
+        begun.explain().is_ok_and(|why| why.reason.is_some_and(|reason| reason.contains("busy")))
+    });
     gate.open();
     assert_eq!(begun.get()?, (0..8).collect::<Vec<_>>());
     println!("begun and done");

@@ -136,7 +136,7 @@ pub fn missing_names_and_wrong_types(client: &Client) {
     assert!(text.contains("\"absent\""), "{text}");
     let (kind, text) = one(dview.pull::<i64>("there").get().unwrap_err());
     assert_eq!(kind, RemoteErrorKind::Type);
-    assert!(text.contains("\"there\" on engine 0 is a f64, not a i64"), "{text}");
+    assert!(text.contains("\"there\" on engine 0 is of type f64, not i64"), "{text}");
     let (kind, _) = one(dview.execute(|ns| *ns.at::<u8>("nothing")).get().unwrap_err());
     assert_eq!(kind, RemoteErrorKind::Name);
     assert_eq!(dview.pull::<f64>("there").get().unwrap(), [1.5, 1.5]);
