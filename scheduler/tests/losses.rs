@@ -2,8 +2,8 @@
 
 mod common;
 
-use phalanx_proto::ids::EngineId;
-use phalanx_scheduler::{Action, ChunkFailure, Explanation, LossKind, Outcome};
+use phalanx_proto::ids::{EngineId, JobKey, NodeId};
+use phalanx_scheduler::{Action, ChunkFailure, Config, Explanation, Input, LossKind, Outcome};
 
 use common::{Core, MS, direct, fixed, is_finished, running};
 
@@ -165,4 +165,48 @@ fn a_direct_call_that_runs_too_long_fails_at_once_and_says_so() {
         })
         .collect();
     assert_eq!(why, [(1, true), (2, false)], "the other lost its namespace");
+}
+
+/// Node 0 cannot run the program, and node 1 can.
+fn one_that_cannot() -> Core {
+    let mut core = Core::new(&[1, 1]);
+    core.submit(1, 20, fixed(1));
+    core.worker_lost(0, LossKind::CannotStart, None);
+    assert!(core.core.job_status(JobKey(1)).is_some(), "it goes on at the other node");
+    core
+}
+
+#[test]
+fn a_node_that_alone_can_run_a_program_may_come_back() {
+    let mut core = one_that_cannot();
+    core.assigned.clear();
+    core.tell(Input::NodeLost { node: NodeId(1), reason: "its connection was cut".into() });
+    assert!(core.core.job_status(JobKey(1)).is_some(), "it waits for that node");
+    core.tell(Input::NodeJoined { node: NodeId(5), engines: 1, wanted: vec![], tags: vec![] });
+    core.finish(MS);
+    assert!(core.core.job_status(JobKey(1)).is_none());
+
+    let mut core = one_that_cannot();
+    core.tell(Input::NodeLost { node: NodeId(1), reason: "its connection was cut".into() });
+    for _ in 0..10 {
+        core.tell(Input::Heartbeat { node: NodeId(0) });
+        core.now = core.now.after(Config::default().return_timeout / 10);
+    }
+    assert!(core.core.poll_timeout().is_some_and(|due| due <= core.now));
+    let actions = core.tell(Input::Tick);
+    assert!(is_finished(&actions, Outcome::Completed), "{actions:?}");
+    let cannot = |a: &Action| matches!(a, Action::Failed { failure: ChunkFailure::CannotStart { .. }, .. });
+    assert!(actions.iter().any(cannot), "{actions:?}");
+}
+
+/// A direct call keeps the program known, and with it what was held against it.
+#[test]
+fn a_job_that_no_node_can_run_fails_when_it_is_submitted() {
+    let mut core = Core::new(&[2]);
+    core.submit(1, 1, direct(&[1]));
+    core.submit(2, 4, fixed(1));
+    core.worker_lost(0, LossKind::CannotStart, None);
+    assert!(core.core.job_status(JobKey(2)).is_none() && core.core.job_status(JobKey(1)).is_some());
+    let actions = core.submit_unsupplied(3, 4, fixed(1));
+    assert!(is_finished(&actions, Outcome::Completed), "{actions:?}");
 }

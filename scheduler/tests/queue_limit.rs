@@ -69,6 +69,7 @@ fn what_waits_on_an_engine_is_handed_back_and_the_job_ends() {
     assert_eq!(core.core.explain_job(LATE).unwrap().running[0].behind, 1);
     assert_eq!(at_the_deadline(&mut core), [(0, 1)]);
     assert!(is_there(&core), "it may have been begun");
+    assert!(matches!(core.explain(2, 0), Explanation::Queued { recalled: true, .. }), "it is asked for once");
     assert_eq!(core.explain(2, 1), Explanation::Waiting(Waiting::Overdue));
     let actions = core.tell(returned(0, 1));
     assert!(is_finished(&actions, Outcome::Expired(Unbegun::Busy)), "{actions:?}");
@@ -203,4 +204,15 @@ fn what_it_waited_for_is_said() {
         let finished = Action::Finished { client: ClientId(1), job: JobKey(key), outcome };
         assert!(actions.contains(&finished), "{why}: {actions:?}");
     }
+}
+
+#[test]
+fn what_a_restart_ends_had_begun() {
+    let mut core = behind_a_long_one(3, fixed(1));
+    core.report(0, MS, &[]);
+    core.tell(Input::EngineRestarted { engine: ENGINE, reason: "a client wanted it".into() });
+    core.assigned.retain(|(_, _, run)| run.attempt > 1 || run.first > 1);
+    // Another job keeps it from going on in time.
+    assert_eq!(at_the_deadline(&mut core), [], "it has begun, and has no deadline any more");
+    assert!(is_there(&core));
 }

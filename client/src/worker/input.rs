@@ -305,18 +305,11 @@ mod tests {
         tell(&shared, [open(1), Frame::Assign(three)]);
         assert!(shared.queue.begin().is_some() && shared.queue.claim() == Some(0));
         tell(&shared, [Frame::Recall(chunks(3, 3)), Frame::Recall(chunks(4, 2))]);
-        let mut decoder = FrameDecoder::default();
-        let mut piece = [0; 1024];
-        let mut said = Vec::new();
-        while said.len() < 3 {
-            match decoder.next_frame().unwrap() {
-                Some(frame) => said.push(frame),
-                None => {
-                    let n = theirs.read(&mut piece).unwrap();
-                    decoder.buffer().extend_from_slice(&piece[..n]);
-                }
-            }
-        }
+        drop(shared);
+        let (mut decoder, mut wire) = (FrameDecoder::default(), Vec::new());
+        theirs.read_to_end(&mut wire).unwrap();
+        decoder.buffer().extend_from_slice(&wire);
+        let said: Vec<Frame> = std::iter::from_fn(|| decoder.next_frame().unwrap()).collect();
         let twice = Frame::Begun(chunks(4, 2));
         assert_eq!(said, [Frame::Returned(chunks(4, 2)), Frame::Begun(chunks(3, 3)), twice]);
     }

@@ -76,6 +76,12 @@ impl Core {
         self.submit_as(1, job, 1, elements, plan)
     }
 
+    /// A job none of whose elements have come.
+    pub(crate) fn submit_unsupplied(&mut self, job: u64, elements: u64, plan: Plan) -> Vec<Action> {
+        let spec = JobSpec::new(ProgramKey(1), elements, plan);
+        self.tell(Input::Submit { client: ClientId(1), job: JobKey(job), spec })
+    }
+
     pub(crate) fn report(&mut self, at: usize, busy: Duration, failed: &[u32]) -> Vec<Action> {
         let (node, engine, run) = self.assigned.remove(at);
         let Run { job, first, count, attempt, .. } = run;
