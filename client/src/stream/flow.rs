@@ -119,17 +119,19 @@ where
                 return self.end(Error::StreamCancelled);
             }
             if let Some((index, outcome)) = self.ready.pop_front() {
-                // Before anything is pulled: that may take its time, or wait for what the reader does with this one.
+                // Before more is pulled: that may take its time, or wait for what the reader does with this one.
                 self.delivered += 1;
                 return Step::Item(outcome.map(|value| (index, value)));
             }
+            // One chunk for each that is taken, so that the engines go on while the reader works on what it brings.
+            let pulled = self.pull_if_there_is_room();
             if let Some(chunk) = self.fleet.take_done(O::IS_INPUTS) {
                 if let Err(why) = self.take(chunk) {
                     return if self.fleet.is_cancelled() { continue } else { self.end(why) };
                 }
                 continue;
             }
-            if self.pull_if_there_is_room() {
+            if pulled {
                 continue;
             }
             // While there is more to pull, every chunk that is done makes room for another.

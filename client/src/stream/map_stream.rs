@@ -20,7 +20,8 @@ use crate::view::Chunksize;
 ///
 /// Reading it is what drives it. When the reader asks for the next outcome, the input is pulled as far as the bounds allow, on the reader's
 /// own thread, and what was pulled is under way on the engines while the reader does something else. Who reads slowly pulls slowly: at no time are
-/// there more than so many elements and bytes under way, be it at the client, the controller or the engines.
+/// there more than so many elements and bytes under way, be it at the client, the controller or the engines. An input that waits for the stream's
+/// own outcomes must have an element ready for each outcome that was read, unless [`max_outstanding`](Self::max_outstanding) says that no more is pulled.
 ///
 /// An element that fails is an `Err` ([`Error::Remote`](crate::Error::Remote)), and the stream goes on. When the stream itself fails, its error is the last thing it
 /// gives: the connection has ended, it was cancelled, or its input panicked (what was pulled before is given first). Dropping it ends what is under way.
