@@ -220,6 +220,7 @@ impl Courier {
         sends: &mut [Outgoing<'_>],
         receives: &mut [Incoming<'_>],
     ) -> Result<(), CommError> {
+        phalanx_idle::about_to_wait();
         let now = Instant::now();
         let since = *patience.since.get_or_insert(now);
         if now - since < self.window.len() {

@@ -8,14 +8,17 @@
 //! wanted by others, go to sleep at once. An idle process uses no processor time.
 //!
 //! - [`watch`](watch()), [`noted`](noted()), [`Noted`]: for a tokio runtime of one thread;
-//! - [`wait`]: for a thread that blocks.
+//! - [`wait`]: for a thread that blocks;
+//! - [`make_way`], [`about_to_wait`]: for a thread that computes.
 
 mod blocking;
 mod noted;
 mod runtime;
+mod slice;
 mod window;
 
 pub use blocking::wait;
 pub use noted::Noted;
 pub use runtime::{Here, Watch, noted, watch};
+pub use slice::{SLICE_MAX, about_to_wait, make_way};
 pub use window::Window;

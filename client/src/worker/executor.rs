@@ -11,6 +11,10 @@ use super::namespace::Namespace;
 use super::output::ChunkResult;
 use super::print_thread::say_rest;
 use super::shared::Shared;
+use super::work::Work;
+
+/// So many runs of one element may come between those of a job of many.
+const CALLS_IN_A_ROW: u32 = 3;
 
 /// Runs what the daemon sends until it closes the connection.
 pub(crate) fn serve(shared: &Arc<Shared>, mut namespace: Namespace) -> io::Result<()> {
@@ -28,9 +32,11 @@ fn work_loop(
     namespace: &mut Namespace,
     result: &mut ChunkResult,
 ) -> io::Result<()> {
+    let mut calls_in_a_row = 0;
     loop {
         while let Some(work) = shared.queue.begin() {
             shared.beat(monitor);
+            make_way(&work, &mut calls_in_a_row);
             let done = Call::new(&work, namespace, shared, result).run();
             let is_last = shared.queue.is_last();
             if is_last || work.urgent {
@@ -46,6 +52,22 @@ fn work_loop(
         if input.pump(shared, true)? == Pumped::Closed {
             return Ok(());
         }
+    }
+}
+
+/// Whoever computes in bulk makes way for those that pass messages. A call of one element is a message itself, and is answered as one when such calls
+/// come one after the other.
+fn make_way(work: &Work, calls_in_a_row: &mut u32) {
+    if work.urgent {
+        return;
+    }
+    if work.elements() > 1 {
+        *calls_in_a_row = 0;
+        phalanx_idle::make_way();
+    } else if *calls_in_a_row < CALLS_IN_A_ROW {
+        *calls_in_a_row += 1;
+    } else {
+        phalanx_idle::about_to_wait();
     }
 }
 

@@ -133,6 +133,11 @@ impl Work {
         Self { job, chunks, element_first, chunk_len, stride, lens, only, urgent, data }
     }
 
+    /// How many elements it has.
+    pub(crate) fn elements(&self) -> u64 {
+        u64::from(self.chunks.count) * u64::from(self.chunk_len)
+    }
+
     /// What is written while chunk `place` of it runs was written during this.
     pub(crate) fn during(&self, place: u32) -> During {
         let first = self.chunks.first + u64::from(place);
