@@ -144,12 +144,13 @@ fn described<R>(result: &AsyncMapResult<R>) -> (Vec<ElementRecord>, RunInfo) {
 
 /// Notes who ran the elements that this report settles, and when: those that another attempt settles are that one's.
 fn record(run: &RunResult, records: &mut [ElementRecord]) {
+    let timings: Vec<_> = run.timings().collect();
     for offset in (0..run.count()).map(|i| run.offset(i)) {
         if run.skip.binary_search(&offset).is_ok() {
             continue;
         }
         let chunk = offset / run.chunk_len;
-        let (started_ns, completed_ns) = run.timing(chunk as usize);
+        let (started_ns, completed_ns) = timings[chunk as usize];
         records[(run.element_first + u64::from(offset)) as usize] = ElementRecord {
             engine: run.engine,
             attempt: run.attempt,
@@ -164,6 +165,7 @@ fn record(run: &RunResult, records: &mut [ElementRecord]) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use phalanx_proto::timings::Timings;
     use phalanx_proto::v1::{ElementFailure, Report};
 
     use super::*;
@@ -188,7 +190,7 @@ mod tests {
 
     /// A report of the whole chunk, each element with the engine's number as its value.
     fn report(engine: u8, attempt: u32, failed: &[u32], retrying: bool) -> Report {
-        let times = [u64::from(engine) * 100, u64::from(engine) * 100 + 10];
+        let times = (u64::from(engine) * 100, u64::from(engine) * 100 + 10);
         Report {
             engine: engine.into(),
             attempt,
@@ -196,7 +198,7 @@ mod tests {
             chunk_len: 4,
             failures: failed.iter().map(|&offset| ElementFailure { offset, ..Default::default() }).collect(),
             retrying,
-            timings: times.iter().flat_map(|ns| ns.to_le_bytes()).collect(),
+            timings: [times].into_iter().collect::<Timings>().into_bytes(),
             stride: 1,
             data: vec![engine; 4].into(),
             ..Default::default()

@@ -204,7 +204,7 @@ fn reports(assign: &Assign, chunks_per_report: u32) -> impl Iterator<Item = Repo
             chunk_count,
             attempt: assign.attempt,
             chunk_len: assign.chunk_len,
-            timings: vec![0; 16 * chunk_count as usize].into(),
+            timings: vec![0; 2 * chunk_count as usize + 8].into(),
             stride: if is_small { 8 } else { 0 },
             data: if is_small { assign.data.slice(from..to) } else { Bytes::new() },
             busy_ns: u64::from(chunk_count) * 100,

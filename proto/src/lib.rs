@@ -3,7 +3,7 @@
 //! - [`ids`]: the typed ids, used by every crate, the pure scheduler included;
 //! - [`block`]: the one block split that every splitter of the project uses;
 //! - [`limits`] and [`version`]: the bounds both sides of a connection agree on;
-//! - [`frames`]: the link between an engine daemon and its workers;
+//! - [`frames`]: the link between an engine daemon and its workers; [`timings`]: when chunks ran, in both;
 //! - [`stream`]: the sessions' messages on HTTP/2 (feature `grpc`);
 //! - [`v1`]: the generated gRPC messages and services (feature `grpc`).
 
@@ -19,6 +19,7 @@ pub mod lost;
 pub mod needs;
 #[cfg(feature = "grpc")]
 pub mod stream;
+pub mod timings;
 pub mod version;
 
 /// Generated from `proto/phalanx/v1/phalanx.proto`.

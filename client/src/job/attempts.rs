@@ -167,8 +167,7 @@ fn dropped(state: &State) -> u64 {
 }
 
 fn reported(run: &RunResult) -> impl Iterator<Item = AttemptInfo> + '_ {
-    (0..run.chunk_count).map(|i| {
-        let (started_ns, completed_ns) = run.timing(i as usize);
+    (0..run.chunk_count).zip(run.timings()).map(|(i, (started_ns, completed_ns))| {
         let offsets = i * run.chunk_len..(i + 1) * run.chunk_len;
         let mut failures = run.failures.iter().filter(|f| offsets.contains(&f.offset)).peekable();
         let outcome = match failures.peek() {

@@ -261,7 +261,7 @@ impl JobHandle {
     #[must_use]
     pub fn serial_time(&self) -> Duration {
         let state = self.job.lock();
-        let chunks = state.runs.iter().flat_map(|run| (0..run.chunk_count as usize).map(|i| run.timing(i)));
+        let chunks = state.runs.iter().flat_map(|run| run.timings());
         Duration::from_nanos(chunks.map(|(started, completed)| completed.saturating_sub(started)).sum())
     }
 
@@ -294,8 +294,7 @@ impl JobHandle {
         let mut chunks = Vec::new();
         for run in &self.job.lock().runs {
             let host = self.session.host_of(run.engine);
-            for i in 0..run.chunk_count {
-                let (started_ns, completed_ns) = run.timing(i as usize);
+            for (i, (started_ns, completed_ns)) in (0..run.chunk_count).zip(run.timings()) {
                 let offsets = i * run.chunk_len..(i + 1) * run.chunk_len;
                 chunks.push(ChunkInfo {
                     index: run.first_chunk + u64::from(i),

@@ -133,7 +133,7 @@ mod tests {
             stride: 1,
             retrying,
             data: bytes::Bytes::from_static(b"x"),
-            timings: bytes::Bytes::from(vec![0; 16]),
+            timings: bytes::Bytes::from(vec![0; 10]),
             ..phalanx_proto::v1::Report::default()
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use phalanx_proto::v1;
+use phalanx_proto::{timings, v1};
 
 use crate::codec::Slots;
 use crate::error::{RemoteError, RemoteErrorKind};
@@ -35,7 +35,7 @@ impl RunResult {
     /// Takes a report with the parts that went ahead of it; `None` when its numbers contradict each other.
     pub(crate) fn new(report: v1::Report, mut parts: Vec<Bytes>, received_ns: u64) -> Option<Self> {
         let before: usize = parts.iter().map(Bytes::len).sum();
-        if before as u64 != report.data_before || report.timings.len() != report.chunk_count as usize * 16 {
+        if before as u64 != report.data_before || !timings::fit(&report.timings, report.chunk_count) {
             return None;
         }
         if !report.data.is_empty() || parts.is_empty() {
@@ -155,13 +155,9 @@ impl RunResult {
         &self.data
     }
 
-    /// When the i-th chunk of the run started and completed, in unix nanoseconds.
-    pub(crate) fn timing(&self, i: usize) -> (u64, u64) {
-        let word = |at: usize| {
-            let bytes = self.timings[at..at + 8].try_into().expect("eight bytes");
-            u64::from_le_bytes(bytes)
-        };
-        (word(i * 16), word(i * 16 + 8))
+    /// When each chunk of the run started and completed, in unix nanoseconds.
+    pub(crate) fn timings(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        timings::read(&self.timings)
     }
 
     /// The failures as errors of the job's elements.

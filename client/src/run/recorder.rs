@@ -236,9 +236,10 @@ impl<T: Kept> Recorder<T> {
         {
             self.progress.hosts.insert((session, run.engine), host);
         }
+        let timings: Vec<_> = run.timings().collect();
         let done: std::result::Result<(), ()> = run.for_each_shared(|element, outcome| {
             let chunk = (element - run.element_first) / u64::from(run.chunk_len);
-            let (started_ns, completed_ns) = run.timing(chunk as usize);
+            let (started_ns, completed_ns) = timings[chunk as usize];
             let record = ElementRecord {
                 engine: run.engine,
                 attempt: run.attempt,

@@ -163,8 +163,7 @@ where
         }
         let (mut busy_ns, mut result_bytes) = (0, 0);
         for run in &settled.runs {
-            let chunks = 0..run.chunk_count as usize;
-            busy_ns += chunks.map(|i| run.timing(i)).map(|(from, to)| to.saturating_sub(from)).sum::<u64>();
+            busy_ns += run.timings().map(|(from, to)| to.saturating_sub(from)).sum::<u64>();
             result_bytes += run.parts().iter().map(|part| part.len() as u64).sum::<u64>();
         }
         self.window.measured(job.elements(), busy_ns, result_bytes);

@@ -72,7 +72,7 @@ impl Call<'_> {
         self.step_in()
     }
 
-    /// Makes way: the names are the engine's again, and what was printed so far goes out.
+    /// Makes way: the names are the engine's again, and what was printed so far goes out. Its results wait: who calls is in a hurry.
     fn step_back(&mut self) -> io::Result<()> {
         self.shared.board.suspend(self.work.chunks.job);
         if self.lends_names {
@@ -83,7 +83,8 @@ impl Call<'_> {
         }
         let mut output = self.shared.lock_output();
         output.look_at_end(Some(self.chunk))?;
-        output.flush()
+        output.set_aside();
+        Ok(())
     }
 
     /// Goes on where it has made way, once what the urgent run has left was sent, for somebody waits for that.
@@ -93,7 +94,7 @@ impl Call<'_> {
         }
         let mut output = self.shared.lock_output();
         output.look_at_end(None)?;
-        output.flush()?;
+        output.take_back()?;
         output.go_on(self.work, self.place())?;
         self.note_run();
         self.shared.board.resume();

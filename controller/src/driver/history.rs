@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use phalanx_history::{ChunkNote, ChunkStatus, JobNote, JobState, Note, Trouble};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, Run};
+use phalanx_proto::timings;
 use phalanx_proto::v1::{FailureKind, Report};
 use phalanx_scheduler::Outcome;
 
@@ -98,7 +99,7 @@ impl Driver {
             job.account.chunks += u64::from(run.count);
         }
         let engine = EngineId(report.engine);
-        let (started_ns, ended_ns) = span(&report.timings);
+        let (started_ns, ended_ns) = timings::span(&report.timings).unwrap_or_default();
         recorder.note(Note::Chunk(ChunkNote {
             job: job.id,
             chunk_first: run.first,
@@ -203,25 +204,7 @@ fn note(job: &Job, label: String, state: JobState, ended_ns: Option<u64>) -> Job
     }
 }
 
-/// The first beginning and the last end of a report's chunks, by the engine's clock.
-fn span(timings: &[u8]) -> (u64, u64) {
-    let number = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    (number(timings.first_chunk()), number(timings.last_chunk()))
-}
-
 fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reports_span_is_from_its_first_beginning_to_its_last_end() {
-        let timings: Vec<u8> = [5_u64, 6, 7, 9].iter().flat_map(|ns| ns.to_le_bytes()).collect();
-        assert_eq!(span(&timings), (5, 9));
-        assert_eq!(span(&[]), (0, 0));
-    }
 }

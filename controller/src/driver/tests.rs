@@ -107,7 +107,7 @@ impl Bench {
             chunk_count: count,
             attempt: assign.attempt,
             chunk_len: 1,
-            timings: vec![0; 16 * count as usize].into(),
+            timings: vec![0; 2 * count as usize + 8].into(),
             stride: bytes,
             data: vec![0; (bytes * count) as usize].into(),
             ..Report::default()

@@ -2,6 +2,7 @@
 
 use phalanx_proto::ids::{EngineId, JobKey};
 use phalanx_proto::limits::{TEXT_BYTES_MAX, clip};
+use phalanx_proto::timings;
 use phalanx_proto::v1::Report;
 
 use super::node::demand_chunks;
@@ -25,7 +26,7 @@ impl NodeReport {
         demand_chunks(report.first_chunk, report.chunk_count)?;
         demand(report.chunk_len > 0, "a report of chunks without elements")?;
         demand(
-            report.timings.len() == 16 * report.chunk_count as usize,
+            timings::fit(&report.timings, report.chunk_count),
             "a report without a timing for each chunk",
         )?;
         let ran = elements_run(&report)?;

@@ -37,7 +37,7 @@ fn report() -> Report {
         attempt: 1,
         chunk_len: 3,
         stride: 4,
-        timings: vec![0; 32].into(),
+        timings: vec![0; 12].into(),
         data: vec![0; 24].into(),
         ..Report::default()
     }
@@ -138,7 +138,7 @@ fn reports_that_contradict_themselves_are_refused() {
         Report { chunk_count: u32::MAX, ..report() },
         Report { first_chunk: u64::MAX, ..report() },
         Report { chunk_len: 0, ..report() },
-        Report { timings: vec![0; 31].into(), ..report() },
+        Report { timings: vec![0; 11].into(), ..report() },
         Report { stride: 5, ..report() },
         Report { data_before: u64::MAX, ..report() },
         Report { lens: vec![0; 24].into(), ..report() },
@@ -153,7 +153,7 @@ fn reports_that_contradict_themselves_are_refused() {
 
 #[test]
 fn failures_are_clipped_and_belong_to_what_was_run() {
-    let one = Report { chunk_count: 1, timings: vec![0; 16].into(), data: vec![0; 8].into(), ..report() };
+    let one = Report { chunk_count: 1, timings: vec![0; 10].into(), data: vec![0; 8].into(), ..report() };
     let good = NodeReport::parse(Report { failures: vec![failing(2)], ..one.clone() }).unwrap();
     assert_eq!(good.failed, [2]);
     assert!(good.wire.failures[0].message.len() < 70_000);

@@ -1,6 +1,7 @@
 //! Questions about the past, as any gRPC peer may ask them.
 
 use phalanx_profile::Role;
+use phalanx_proto::timings::Timings;
 use phalanx_proto::v1::cluster_client::ClusterClient;
 use phalanx_proto::v1::history_request::Ask;
 use phalanx_proto::v1::{ElementFailure, FailureKind, HistoryRequest, PastChunks, PastJob, PastJobs, Report};
@@ -27,10 +28,10 @@ async fn a_job_is_in_the_history_as_soon_as_its_client_knows_of_its_end() {
         message: "four".into(),
         ..ElementFailure::default()
     };
-    let timings: Vec<u8> = [5_u64, u64::MAX].iter().flat_map(|ns| ns.to_le_bytes()).collect();
+    let timings = [(5, u64::MAX)].into_iter().collect::<Timings>().into_bytes();
     let honest = honest_report(&assign);
     let data = honest.data.slice(..8);
-    node.report(Report { failures: vec![failure], timings: timings.into(), data, ..honest }).await;
+    node.report(Report { failures: vec![failure], timings, data, ..honest }).await;
     client.hear_report().await;
     client.hear().await;
 

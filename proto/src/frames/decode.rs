@@ -7,6 +7,7 @@ use super::{
     NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT,
     REPORT_PART, RETURNED, Ready, Report, ReportPart, WELCOME, Welcome,
 };
+use crate::timings;
 
 impl Frame {
     /// Parses one frame without its length field.
@@ -73,7 +74,7 @@ fn report(b: &mut Bytes) -> Result<Report, FrameError> {
         failures: failures(b)?,
         data: rest(b),
     };
-    if report.timings.len() as u64 != u64::from(chunks.count) * 16 {
+    if !timings::fit(&report.timings, chunks.count) {
         return Err(FrameError::Inconsistent("timings and count"));
     }
     Ok(report)

@@ -190,7 +190,7 @@ pub struct Report {
     pub stride: u32,
     /// Bytes of `data` that went ahead in parts.
     pub data_before: u64,
-    /// Per chunk: started and completed, unix nanoseconds.
+    /// Per chunk: started and completed; see [`timings`](crate::timings).
     pub timings: Bytes,
     /// u32 per element run.
     pub lens: Bytes,
