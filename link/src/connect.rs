@@ -9,6 +9,8 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use phalanx_idle::Noted;
 use phalanx_profile::ConnectionFile;
+use phalanx_proto::limits::READ_AHEAD_BYTES;
+use tokio::io::BufReader;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint};
 
@@ -85,7 +87,10 @@ async fn over_unix(path: &Path, profile: &str) -> Result<Connected, ConnectError
     let target = path.to_owned();
     let connector = tower::service_fn(move |_| {
         let target = target.clone();
-        async move { UnixStream::connect(target).await.map(|stream| TokioIo::new(Noted(stream))) }
+        async move {
+            let stream = UnixStream::connect(target).await?;
+            Ok::<_, io::Error>(TokioIo::new(Noted(BufReader::with_capacity(READ_AHEAD_BYTES, stream))))
+        }
     });
     let channel = endpoint().connect_with_connector(connector).await.map_err(|e| {
         ConnectError::Unreachable { attempts: format!("\n  {}: {}", path.display(), chain(&e)) }

@@ -6,6 +6,9 @@ pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Payload is cut into parts of this size, so that no message holds up the others for long.
 pub const PART_BYTES: usize = 512 << 10;
 
+/// What is read of a connection between processes of one machine at once, if so much is there: many small messages, or most of a report.
+pub const READ_AHEAD_BYTES: usize = 64 << 10;
+
 /// The largest frame between an engine daemon and a worker.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
 

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use phalanx_profile::Role;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use phalanx_proto::limits::READ_AHEAD_BYTES;
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
@@ -23,7 +24,7 @@ pub(crate) enum Caller {
 /// The bytes of a connection.
 #[derive(Debug)]
 enum Bytes {
-    Unix(UnixStream),
+    Unix(BufReader<UnixStream>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(super) fn unix(stream: UnixStream, counted: OwnedSemaphorePermit) -> Self {
+        let stream = BufReader::with_capacity(READ_AHEAD_BYTES, stream);
         Self { bytes: Bytes::Unix(stream), caller: Caller::Local, _counted: counted }
     }
 

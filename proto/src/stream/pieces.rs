@@ -6,8 +6,10 @@ use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
-/// A field at least this long is sent from where it lies.
-const ALONE_BYTES: usize = 16 << 10;
+use super::PREFIX_BYTES;
+
+/// A field at least this long is sent from where it lies. A shorter one is copied for less than it costs to write and read a frame more.
+const ALONE_BYTES: usize = 64 << 10;
 
 /// Encoded messages, in order: short fields together, long ones as they are.
 #[derive(Debug, Default)]
@@ -22,6 +24,9 @@ impl Pieces {
     pub(super) fn add(&mut self, message: &impl Message) -> Result<(), u64> {
         let len = message.encoded_len();
         let announced = u32::try_from(len).map_err(|_| len as u64)?;
+        if len < ALONE_BYTES {
+            self.open.reserve(PREFIX_BYTES + len);
+        }
         self.put_u8(0);
         self.put_u32(announced);
         message.encode_raw(self);
