@@ -15,10 +15,11 @@
 //! - `roster`, `job`: who is there, what is to be done;
 //! - `kept`, `shelf`: jobs that outlive their client; `listing`: what is kept and under way; `explain`: why a job waits;
 //! - `history`: what is noted of jobs for later;
-//! - `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
+//! - `backlog`: what is handled next; `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
 mod actions;
 mod assign;
+mod backlog;
 mod clients;
 mod clock;
 mod control;
@@ -47,14 +48,15 @@ use phalanx_proto::v1::{ClientEvent, EngineInfo, EngineLeft, EnginesChanged, Nod
 use phalanx_scheduler::{Config, Input, Reject, Scheduler};
 use prost::Message as _;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep_until;
 
 use crate::inbox::{Event, Posted};
 use crate::limits::Limits;
 use crate::outbox::{Load, PeerId, Relief};
-use crate::parse::{NodeReport, Refused};
+use crate::parse::{NodeReport, NodeSaid, Refused};
 use crate::programs::Library;
+use backlog::Backlog;
 use clock::Clock;
 use control::Controls;
 use job::Job;
@@ -62,7 +64,7 @@ use kept::Secured;
 use roster::{Client, Engine, Node, ProgramKeys};
 use shelf::Shelf;
 
-/// Events handled before the peers' connections get their turn.
+/// Events handled before the peers' connections get their turn, and those that may wait for the next.
 const BATCH_EVENTS_MAX: usize = 512;
 
 /// How long an acknowledgement may wait for a message that it can travel with.
@@ -76,6 +78,7 @@ pub(crate) struct Driver {
     scheduler: Scheduler,
     clock: Clock,
     inbox: mpsc::Receiver<Posted>,
+    backlog: Backlog,
     relief: Arc<Relief>,
     library: Arc<Library>,
     /// None: no history is kept.
@@ -123,6 +126,7 @@ impl Driver {
             clock: Clock::new(started, heartbeat * 2),
             scheduler: Scheduler::new(config, seed),
             inbox,
+            backlog: Backlog::default(),
             relief,
             library,
             shelf: Shelf::new(limits.kept_bytes_max, limits.kept_age_max),
@@ -161,20 +165,25 @@ impl Driver {
             let deadline = self.scheduler.poll_timeout();
             let timers =
                 self.linger_until.into_iter().chain(self.controls.deadline()).chain(self.shelf.due());
+            let put_off = self.backlog.put_off(Instant::now());
+            let timers = timers.chain(put_off);
             let wake = deadline.map(|d| self.clock.instant(d)).into_iter().chain(timers).min();
+            let room = BATCH_EVENTS_MAX - self.backlog.len();
             let mut secured = None;
             tokio::select! {
                 biased;
                 _ = &mut shutdown => break,
-                received = self.inbox.recv_many(&mut batch, BATCH_EVENTS_MAX) => if received == 0 { break },
+                received = self.inbox.recv_many(&mut batch, room), if room > 0 => if received == 0 { break },
                 () = relief.told() => {}
                 Some(done) = self.securing.join_next() => secured = done.ok(),
+                // The connections run meanwhile.
+                () = yield_now(), if !self.backlog.is_empty() && put_off.is_none() => {}
                 () = at(wake) => {}
             }
             if let Some(deadline) = deadline {
                 self.clock.woke(deadline, Instant::now());
             }
-            batch.drain(..).for_each(|posted| self.on_event(posted.event));
+            self.handle(&mut batch);
             if let Some(secured) = secured {
                 self.on_secured(secured);
             }
@@ -187,6 +196,23 @@ impl Driver {
         }
         self.end_turn();
         self.say_goodbye();
+    }
+
+    /// Handles what is short of what has come, then what carries much.
+    fn handle(&mut self, batch: &mut Vec<Posted>) {
+        let mut went_first = false;
+        for posted in batch.drain(..) {
+            if let Some(posted) = self.backlog.admit(posted) {
+                went_first = true;
+                if matches!(posted.event, Event::FromNode { said: NodeSaid::Report(_), .. }) {
+                    self.backlog.calm_down();
+                }
+                self.on_event(posted.event);
+            }
+        }
+        for posted in self.backlog.turn(went_first, Instant::now()) {
+            self.on_event(posted.event);
+        }
     }
 
     fn on_event(&mut self, event: Event) {
@@ -217,8 +243,8 @@ impl Driver {
         if !is_due(self) {
             return;
         }
-        for _ in 0..self.inbox.len() {
-            let Ok(posted) = self.inbox.try_recv() else { break };
+        for _ in 0..self.backlog.len() + self.inbox.len() {
+            let Some(posted) = self.backlog.pop().or_else(|| self.inbox.try_recv().ok()) else { break };
             self.on_event(posted.event);
         }
         if is_due(self) {

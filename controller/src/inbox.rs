@@ -11,7 +11,7 @@ use phalanx_proto::v1::{ClientEvent, ExplainReply, JobsReply, NodeCommand, Purge
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, PeerId};
 use crate::parse::{ClientSaid, Hello, NodeSaid, PurgeWanted, Registration};
 
 /// Events that wait for the driver, of all sessions together.
@@ -72,7 +72,8 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    fn data_bytes(&self) -> usize {
+    /// What it carries, in bytes.
+    pub(crate) fn data_bytes(&self) -> usize {
         match self {
             Self::FromClient { said: ClientSaid::Segment { lens, data, .. }, .. } => lens.len() + data.len(),
             Self::FromClient { said: ClientSaid::Context { data, .. }, .. } => data.len(),
@@ -83,6 +84,23 @@ impl Event {
             _ => 0,
         }
     }
+
+    /// Whose it is, if it has a place among others of the same peer.
+    pub(crate) fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::ClientJoined { client, .. }
+            | Self::FromClient { client, .. }
+            | Self::ClientLeft { client } => Some(PeerId::Client(*client)),
+            Self::NodeJoined { node, .. } | Self::FromNode { node, .. } | Self::NodeLeft { node, .. } => {
+                Some(PeerId::Node(*node))
+            }
+            Self::Beat { .. }
+            | Self::Status { .. }
+            | Self::Explain { .. }
+            | Self::Jobs { .. }
+            | Self::Purge { .. } => None,
+        }
+    }
 }
 
 /// An event, and the room it takes in the queue until it is dropped.
@@ -90,6 +108,17 @@ impl Event {
 pub(crate) struct Posted {
     pub(crate) event: Event,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Posted {
+    pub(crate) fn new(event: Event, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { event, _room: room }
+    }
+
+    /// Whether it carries next to nothing.
+    pub(crate) fn is_short(&self) -> bool {
+        self.event.data_bytes() < COUNTED_FROM_BYTES
+    }
 }
 
 /// The driver is gone: the controller is shutting down.
@@ -121,7 +150,7 @@ impl Inbox {
             let bytes = bytes.min(BYTES_MAX) as u32;
             Some(Arc::clone(&self.room).acquire_many_owned(bytes).await.map_err(|_| Closed)?)
         };
-        self.events.send(Posted { event, _room: room }).await.map_err(|_| Closed)
+        self.events.send(Posted::new(event, room)).await.map_err(|_| Closed)
     }
 
     /// Ends when the driver is gone.

@@ -30,7 +30,7 @@ const MESSAGE_COST_BYTES: u64 = 128;
 const URGENT_BYTES_MAX: u64 = 8 << 20;
 
 /// Whose outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PeerId {
     Client(ClientId),
     Node(NodeId),

@@ -132,10 +132,9 @@ impl Ledger {
         }
         self.assigned -= assigned;
         self.open -= u64::from(count);
-        while self.chunks.front().is_some_and(|c| c.state.is_terminal()) {
-            self.chunks.pop_front();
-            self.base += 1;
-        }
+        let ended = self.chunks.iter().take_while(|c| c.state.is_terminal()).count();
+        self.chunks.drain(..ended);
+        self.base += ended as u64;
     }
 
     /// All chunks that are remembered, with their ordinals.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use phalanx_history::ChunkStatus;
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
@@ -26,6 +27,9 @@ impl Driver {
         match action {
             Action::Accepted { client, run, retrying } => self.forward(client, run, retrying),
             Action::Assign { node, engine, run, only, urgent } => {
+                if urgent {
+                    self.backlog.hurry(Instant::now());
+                }
                 self.assign(node, engine, run, only, urgent);
             }
             Action::Recall { node, engine, job, first, count, attempt } => {

@@ -384,9 +384,25 @@ impl World {
     /// A node says something; it arrives after what it said before.
     pub(super) fn say(&mut self, id: NodeId, input: Input) {
         let delay = self.rng.between(20_000, 150_000);
+        let hurries = self.may_overtake(id, &input) && self.rng.once_in(2);
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        if hurries && node.up > self.now {
+            let (now, up) = (self.now, node.up);
+            let time = self.rng.between(now, up);
+            return self.at(time, Event::FromNode(id, input));
+        }
         node.up = node.up.max(self.now + delay);
         let time = node.up;
         self.at(time, Event::FromNode(id, input));
+    }
+
+    /// The driver lets a report go before reports of other jobs that carry more, and before nothing else of its node.
+    fn may_overtake(&self, id: NodeId, input: &Input) -> bool {
+        let Input::Report { job: own, .. } = input else { return false };
+        self.events.values().all(|event| match event {
+            Event::FromNode(node, Input::Report { job, .. }) => *node != id || job != own,
+            Event::FromNode(node, _) => *node != id,
+            _ => true,
+        })
     }
 }
