@@ -54,7 +54,7 @@ use tokio::time::sleep_until;
 use crate::inbox::{Event, Posted};
 use crate::limits::Limits;
 use crate::outbox::{Load, PeerId, Relief};
-use crate::parse::{NodeReport, NodeSaid, Refused};
+use crate::parse::{NodeReport, Refused};
 use crate::programs::Library;
 use backlog::Backlog;
 use clock::Clock;
@@ -204,9 +204,6 @@ impl Driver {
         for posted in batch.drain(..) {
             if let Some(posted) = self.backlog.admit(posted) {
                 went_first = true;
-                if matches!(posted.event, Event::FromNode { said: NodeSaid::Report(_), .. }) {
-                    self.backlog.calm_down();
-                }
                 self.on_event(posted.event);
             }
         }
@@ -243,8 +240,13 @@ impl Driver {
         if !is_due(self) {
             return;
         }
-        for _ in 0..self.backlog.len() + self.inbox.len() {
-            let Some(posted) = self.backlog.pop().or_else(|| self.inbox.try_recv().ok()) else { break };
+        for _ in 0..self.inbox.len() {
+            let Ok(posted) = self.inbox.try_recv() else { break };
+            if let Some(posted) = self.backlog.admit(posted) {
+                self.on_event(posted.event);
+            }
+        }
+        while let Some(posted) = self.backlog.pop() {
             self.on_event(posted.event);
         }
         if is_due(self) {

@@ -8,9 +8,12 @@ use std::time::Duration;
 pub const SLICE_MAX: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// This thread's usual slice in nanoseconds, while it has the longest one; else 0.
+    /// This thread's usual slice in nanoseconds, while it has the longest one; else 0, or [`REFUSED`].
     static USUAL_NS: Cell<u64> = const { Cell::new(0) };
 }
+
+/// It cannot have it: it is not tried again.
+const REFUSED: u64 = u64::MAX;
 
 /// This thread computes, much and for others: from now on it asks for its processor time in long slices, until it is [`about_to_wait`].
 ///
@@ -18,8 +21,10 @@ thread_local! {
 /// 6.12; EEVDF, see `Documentation/scheduler/sched-eevdf.rst` of the kernel). A thread that computes is in no hurry for any single slice; those that pass
 /// messages need a core for microseconds, and now. Its share of the processor is what it was.
 ///
-/// Where the kernel knows no slices or forbids to set them, nothing happens; nor to a thread with a policy or a precedence of its
-/// user's.
+/// Threads and processes that it starts inherit them.
+///
+/// Where the kernel knows no slices or forbids to set them, nothing happens; nor to a thread with a scheduling policy of its user's, or with a negative
+/// nice value.
 ///
 /// ```
 /// phalanx_idle::make_way();
@@ -38,13 +43,14 @@ pub fn make_way() {
 /// slice, and who wakes goes before those with longer ones only.
 #[inline]
 pub fn about_to_wait() {
-    if USUAL_NS.get() > 0 {
+    if !matches!(USUAL_NS.get(), 0 | REFUSED) {
         restore();
     }
 }
 
 #[cold]
 fn lengthen() {
+    USUAL_NS.set(REFUSED);
     let Ok(now) = attributes() else { return };
     let ordinary = [libc::SCHED_OTHER, libc::SCHED_BATCH].map(|policy| policy as u32);
     let long_ns = SLICE_MAX.as_nanos() as u64;
@@ -52,9 +58,7 @@ fn lengthen() {
     if !is_known || !ordinary.contains(&now.sched_policy) || now.sched_nice < 0 {
         return;
     }
-    // Threads and processes that it starts have the usual slice: they may be anything.
-    let flags = libc::SCHED_FLAG_RESET_ON_FORK as u64;
-    if set(libc::sched_attr { sched_runtime: long_ns, sched_flags: flags, ..now }).is_ok() {
+    if set(libc::sched_attr { sched_runtime: long_ns, ..now }).is_ok() {
         USUAL_NS.set(now.sched_runtime);
     }
 }
@@ -62,7 +66,9 @@ fn lengthen() {
 #[cold]
 fn restore() {
     let usual_ns = USUAL_NS.take();
-    if let Ok(now) = attributes() {
+    if let Ok(now) = attributes()
+        && now.sched_runtime == SLICE_MAX.as_nanos() as u64
+    {
         // What its user has changed meanwhile stays. If this fails, the thread makes way for longer than need be.
         let _ = set(libc::sched_attr { sched_runtime: usual_ns, ..now });
     }
@@ -122,10 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_it_starts_have_the_usual_one() {
-        let Some(usual) = usual_ns() else { return };
+    fn what_its_user_has_set_meanwhile_stays() {
+        if usual_ns().is_none() {
+            return;
+        }
         make_way();
-        assert_eq!(thread::spawn(slice_ns).join().unwrap(), usual);
+        let own_ns = 7_000_000;
+        set(libc::sched_attr { sched_runtime: own_ns, ..attributes().unwrap() }).unwrap();
+        about_to_wait();
+        assert_eq!(slice_ns(), own_ns);
     }
 
     #[test]

@@ -45,8 +45,6 @@ impl ChunkResult {
 pub(crate) struct Output {
     wire: Wire,
     held: Option<Held>,
-    /// What was held back of a run that makes way for an urgent one.
-    aside: Option<Held>,
     flushed_ns: u64,
     /// What user code prints, when this is a process of its own.
     printed: Option<Printed>,
@@ -71,7 +69,7 @@ struct Held {
 
 impl Output {
     pub(crate) fn new(socket: UnixStream, printed: Option<Printed>) -> Self {
-        Self { wire: Wire { socket, head: BytesMut::new() }, held: None, aside: None, flushed_ns: 0, printed }
+        Self { wire: Wire { socket, head: BytesMut::new() }, held: None, flushed_ns: 0, printed }
     }
 
     /// A run begins.
@@ -87,19 +85,6 @@ impl Output {
         }
         let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
         printed.begin(work, 0, &mut |frame| wire.send(frame))
-    }
-
-    /// What is held back waits until [`take_back`](Self::take_back), unless everything is sent: the results of an urgent run go before it.
-    pub(crate) fn set_aside(&mut self) {
-        debug_assert!(self.aside.is_none(), "an urgent run makes no way");
-        self.aside = self.held.take();
-    }
-
-    /// Sends the results of the urgent run; the other one goes on.
-    pub(crate) fn take_back(&mut self) -> io::Result<()> {
-        let urgent = self.held.take();
-        self.held = self.aside.take();
-        urgent.map_or(Ok(()), |urgent| self.send_held(urgent))
     }
 
     /// A run goes on with its chunk `place`, after an urgent one in between.
@@ -143,14 +128,14 @@ impl Output {
         let alone = is_alone(work, result);
         let first = work.chunks.first + u64::from(place);
         if alone || !self.held.as_ref().is_some_and(|held| held.continues(work, first)) {
-            self.flush_run()?;
+            self.flush()?;
         }
         match &mut self.held {
             Some(held) => held.append(result),
             None => self.held = Some(Held::new(work, place, result)),
         }
         result.clear();
-        if alone || self.is_due(now) { self.flush_run() } else { Ok(()) }
+        if alone || self.is_due(now) { self.flush() } else { Ok(()) }
     }
 
     /// Whether adding it sends something.
@@ -174,28 +159,13 @@ impl Output {
 
     /// Whether something has been held back since before `then`.
     pub(crate) fn holds_since(&self, then: u64) -> bool {
-        (self.held.is_some() || self.aside.is_some()) && self.flushed_ns < then
+        self.held.is_some() && self.flushed_ns < then
     }
 
     /// Sends everything that is held back.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if let Some(aside) = self.aside.take() {
-            self.flushed_ns = aside.result.completed_ns;
-            self.send_held(aside)?;
-        }
-        self.flush_run()
-    }
-
-    /// Sends what is held back of the run under way.
-    fn flush_run(&mut self) -> io::Result<()> {
-        let Some(held) = self.held.take() else { return Ok(()) };
-        if self.aside.is_none() {
-            self.flushed_ns = held.result.completed_ns;
-        }
-        self.send_held(held)
-    }
-
-    fn send_held(&mut self, mut held: Held) -> io::Result<()> {
+        let Some(mut held) = self.held.take() else { return Ok(()) };
+        self.flushed_ns = held.result.completed_ns;
         let data = Bytes::from(std::mem::take(&mut held.result.data));
         let last = data.len().saturating_sub(1) / PART_BYTES * PART_BYTES;
         for at in (0..last).step_by(PART_BYTES) {
@@ -312,7 +282,17 @@ mod tests {
     fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
-        let work = work(1);
+        let work = Work {
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
+            chunks: Chunks { job: 1, first: 0, count: 2, attempt: 1 },
+            element_first: 0,
+            chunk_len: 1,
+            stride: 0,
+            lens: Bytes::new(),
+            only: Bytes::new(),
+            urgent: false,
+            data: Payload::default(),
+        };
         let mut result =
             ChunkResult { started_ns: 100, completed_ns: 1_000, away_ns: 700, ..ChunkResult::default() };
         output.add(&work, 0, &mut result).unwrap();
@@ -323,66 +303,6 @@ mod tests {
         drop(output);
         let reports = reports(&mut theirs);
         assert_eq!(reports.iter().map(|r| (r.chunks.count, r.busy_ns)).collect::<Vec<_>>(), [(2, 200 + 50)]);
-    }
-
-    fn work(job: u64) -> Work {
-        Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-            chunks: Chunks { job, first: 0, count: 2, attempt: 1 },
-            element_first: 0,
-            chunk_len: 1,
-            stride: 0,
-            lens: Bytes::new(),
-            only: Bytes::new(),
-            urgent: false,
-            data: Payload::default(),
-        }
-    }
-
-    fn ended_at(completed_ns: u64) -> ChunkResult {
-        ChunkResult { completed_ns, ..ChunkResult::default() }
-    }
-
-    /// An output of which chunk 0 of job 1 was held back, and chunk 0 of job 2 is the result of an urgent run in between.
-    fn interrupted() -> (Output, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut output = Output::new(ours, None);
-        output.add(&work(1), 0, &mut ended_at(100)).unwrap();
-        output.set_aside();
-        output.add(&work(2), 0, &mut ended_at(200)).unwrap();
-        (output, theirs)
-    }
-
-    fn jobs_and_chunks(output: Output, theirs: &mut UnixStream) -> Vec<(u64, u32)> {
-        drop(output);
-        reports(theirs).iter().map(|r| (r.chunks.job, r.chunks.count)).collect()
-    }
-
-    #[test]
-    fn urgent_results_go_before_those_that_were_held_back_which_go_on() {
-        let (mut output, mut theirs) = interrupted();
-        output.take_back().unwrap();
-        output.add(&work(1), 1, &mut ended_at(300)).unwrap();
-        output.flush().unwrap();
-        assert_eq!(jobs_and_chunks(output, &mut theirs), [(2, 1), (1, 2)]);
-    }
-
-    #[test]
-    fn an_urgent_run_that_takes_long_does_not_hold_back_others_results() {
-        let (mut output, mut theirs) = interrupted();
-        assert!(output.holds_since(1) && !output.holds_since(0));
-        output.flush().unwrap();
-        output.add(&work(2), 1, &mut ended_at(400)).unwrap();
-        output.take_back().unwrap();
-        assert_eq!(jobs_and_chunks(output, &mut theirs), [(1, 1), (2, 1), (2, 1)]);
-    }
-
-    #[test]
-    fn what_is_held_back_for_urgent_runs_again_and_again_still_goes_in_time() {
-        let (mut output, mut theirs) = interrupted();
-        output.take_back().unwrap();
-        output.add(&work(1), 1, &mut ended_at(HOLD_NS_MAX)).unwrap();
-        assert_eq!(jobs_and_chunks(output, &mut theirs), [(2, 1), (1, 2)], "its time is over");
     }
 
     fn reports(theirs: &mut UnixStream) -> Vec<Report> {

@@ -72,7 +72,7 @@ impl Call<'_> {
         self.step_in()
     }
 
-    /// Makes way: the names are the engine's again, and what was printed so far goes out. Its results wait: who calls is in a hurry.
+    /// Makes way: the names are the engine's again, and what was printed so far goes out.
     fn step_back(&mut self) -> io::Result<()> {
         self.shared.board.suspend(self.work.chunks.job);
         if self.lends_names {
@@ -83,8 +83,7 @@ impl Call<'_> {
         }
         let mut output = self.shared.lock_output();
         output.look_at_end(Some(self.chunk))?;
-        output.set_aside();
-        Ok(())
+        output.flush()
     }
 
     /// Goes on where it has made way, once what the urgent run has left was sent, for somebody waits for that.
@@ -94,7 +93,7 @@ impl Call<'_> {
         }
         let mut output = self.shared.lock_output();
         output.look_at_end(None)?;
-        output.take_back()?;
+        output.flush()?;
         output.go_on(self.work, self.place())?;
         self.note_run();
         self.shared.board.resume();

@@ -28,7 +28,7 @@ impl Driver {
             Action::Accepted { client, run, retrying } => self.forward(client, run, retrying),
             Action::Assign { node, engine, run, only, urgent } => {
                 if urgent {
-                    self.backlog.hurry(Instant::now());
+                    self.backlog.hurry(run.job, Instant::now());
                 }
                 self.assign(node, engine, run, only, urgent);
             }

@@ -12,8 +12,8 @@ use crate::parse::NodeSaid;
 /// Of the events that carry much, so much is handled before the peers' connections get their turn again; one at least.
 const TURN_BYTES: usize = 64 << 10;
 
-/// While somebody's call is on its way through an engine that has others' work, what carries much waits for this long: all processes that the call needs
-/// may share a core with this one.
+/// While somebody's call is on its way through an engine that has others' work, what carries much waits for this long, and until the timer's next
+/// millisecond: all processes that the call needs may share a core with this one.
 const PUT_OFF: Duration = Duration::from_millis(1);
 
 /// Events that wait for the short ones to be handled. What one peer said keeps its order, but for a node's report that overtakes those of other
@@ -24,10 +24,10 @@ pub(super) struct Backlog {
     peers: HashMap<PeerId, Waiting>,
     /// Short events have gone first in the turn before.
     has_waited: bool,
-    /// A call is under way that began so that it is to be over by then.
-    hurry_until: Option<Instant>,
-    /// Something was put off for a call and has not had its turn since.
-    is_owed: bool,
+    /// The call under way, and until when others wait for it.
+    hurry: Option<(JobKey, Instant)>,
+    /// So many events from the front on were put off for a call and have not had their turn since.
+    owed: usize,
 }
 
 /// What waits of one peer.
@@ -78,6 +78,9 @@ impl Backlog {
     /// The event, when it is to be handled at once; else it waits here.
     pub(super) fn admit(&mut self, posted: Posted) -> Option<Posted> {
         let Some(peer) = posted.event.peer() else { return Some(posted) };
+        if self.hurry.is_some_and(|(job, _)| reported(&posted.event) == Some(job)) {
+            self.hurry = None;
+        }
         let before = self.peers.get(&peer);
         if posted.is_short() && before.is_none_or(|before| before.lets_pass(&posted.event)) {
             return Some(posted);
@@ -88,26 +91,21 @@ impl Backlog {
     }
 
     /// A call has been sent to an engine that has others' work.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        if !self.is_owed {
-            self.hurry_until = Some(now + PUT_OFF);
+    pub(super) fn hurry(&mut self, job: JobKey, now: Instant) {
+        if self.owed == 0 {
+            self.hurry = Some((job, now + PUT_OFF));
         }
-    }
-
-    /// A short report has come: likely the call's.
-    pub(super) fn calm_down(&mut self) {
-        self.hurry_until = None;
     }
 
     /// Until when everything is put off, if it is.
     pub(super) fn put_off(&self, now: Instant) -> Option<Instant> {
-        self.hurry_until.filter(|until| now < *until && !self.is_empty())
+        self.hurry.map(|(_, until)| until).filter(|until| now < *until && !self.is_empty())
     }
 
     /// Which of those that wait are handled in this turn, in which short ones `went_first` or not: that puts them off for one turn at most.
     pub(super) fn turn(&mut self, went_first: bool, now: Instant) -> Vec<Posted> {
         if self.put_off(now).is_some() {
-            self.is_owed = true;
+            self.owed = self.len();
             return Vec::new();
         }
         self.has_waited = went_first && !self.has_waited && !self.is_empty();
@@ -117,13 +115,13 @@ impl Backlog {
             bytes += posted.event.data_bytes();
             turn.push(posted);
         }
-        self.is_owed &= turn.is_empty();
         turn
     }
 
     /// The first one.
     pub(super) fn pop(&mut self) -> Option<Posted> {
         let posted = self.waiting.pop_front()?;
+        self.owed = self.owed.saturating_sub(1);
         if let Some(peer) = posted.event.peer()
             && self.peers.get_mut(&peer).is_some_and(|waiting| waiting.remove(&posted.event))
         {
@@ -238,17 +236,31 @@ mod tests {
     }
 
     #[test]
-    fn a_call_under_way_puts_it_off_for_a_while_and_the_next_one_does_not() {
+    fn a_call_under_way_puts_it_off_until_it_is_answered() {
+        for answer in [SHORT, LONG] {
+            let (mut backlog, now) = (Backlog::default(), Instant::now());
+            at_once(&mut backlog, [segment(1, LONG)]);
+            backlog.hurry(JobKey(8), now);
+            at_once(&mut backlog, [report(1, 7, SHORT)]);
+            assert_eq!(backlog.put_off(now), Some(now + PUT_OFF), "that was somebody else's");
+            assert!(backlog.turn(false, now).is_empty());
+            at_once(&mut backlog, [report(1, 8, answer)]);
+            assert!(!backlog.turn(false, now).is_empty());
+        }
+    }
+
+    #[test]
+    fn whoever_calls_on_and_on_does_not_stop_what_was_put_off() {
         let (mut backlog, now) = (Backlog::default(), Instant::now());
-        at_once(&mut backlog, [segment(1, LONG)]);
-        backlog.hurry(now);
-        assert_eq!(backlog.put_off(now), Some(now + PUT_OFF));
+        at_once(&mut backlog, [segment(1, 2 * TURN_BYTES as u32), segment(2, LONG)]);
+        backlog.hurry(JobKey(8), now);
         assert!(backlog.turn(false, now).is_empty());
-        backlog.hurry(now + PUT_OFF / 2);
-        assert_eq!(backlog.turn(false, now + PUT_OFF).len(), 1, "whoever calls on and on does not stop it");
+        for _ in 0..2 {
+            backlog.hurry(JobKey(9), now + PUT_OFF / 2);
+            assert_eq!(backlog.turn(false, now + PUT_OFF).len(), 1);
+        }
         at_once(&mut backlog, [segment(1, LONG)]);
-        backlog.hurry(now);
-        backlog.calm_down();
-        assert_eq!(backlog.turn(false, now).len(), 1, "the call is over");
+        backlog.hurry(JobKey(10), now);
+        assert!(backlog.turn(false, now).is_empty(), "it has had its turn");
     }
 }
