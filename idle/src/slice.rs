@@ -101,8 +101,6 @@ fn set(attributes: libc::sched_attr) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     fn slice_ns() -> u64 {
