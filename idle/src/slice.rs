@@ -137,11 +137,20 @@ mod tests {
         assert_eq!(slice_ns(), own_ns);
     }
 
+    /// Where this user may set a deadline.
     #[test]
     fn a_thread_with_a_policy_of_its_users_is_left_alone() {
-        let Some(usual) = usual_ns() else { return };
-        set(libc::sched_attr { sched_policy: libc::SCHED_IDLE as u32, ..attributes().unwrap() }).unwrap();
-        make_way();
-        assert_eq!(slice_ns(), usual);
+        let own_ns = 7_000_000;
+        let deadline = libc::sched_attr {
+            sched_policy: libc::SCHED_DEADLINE as u32,
+            sched_runtime: own_ns,
+            sched_deadline: 200_000_000,
+            sched_period: 200_000_000,
+            ..attributes().unwrap()
+        };
+        if set(deadline).is_ok() {
+            make_way();
+            assert_eq!(slice_ns(), own_ns);
+        }
     }
 }
