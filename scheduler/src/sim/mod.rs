@@ -5,7 +5,7 @@
 //!                          └────────▶ model ◀──────┘         (delays, workers, losses)
 //! ```
 //!
-//! - `world`: the clock, the network, the driver's part; `nodes`, `worker`: engines as they behave;
+//! - `world`: the clock, the driver's part; `links`: the network; `nodes`, `worker`: engines as they behave;
 //! - `clients`: jobs of all kinds; `streams`: one small job after another; `faults`: what goes wrong;
 //! - `model`, `model_failures`, `model_order`, `place_model`, `job_model`: the promises, checked against every input and action;
 //! - [`makespan`]: another, faultless world in which lengths of chunks are compared.
@@ -16,6 +16,7 @@
 mod clients;
 mod faults;
 mod job_model;
+mod links;
 pub mod makespan;
 mod model;
 mod model_failures;
