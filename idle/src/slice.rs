@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-/// The longest time slice that Linux gives on request. Shorter ones leave computing threads more often ahead of those that wake.
-pub const SLICE_MAX: Duration = Duration::from_millis(100);
+/// What is asked for; Linux gives up to 100 ms. Shorter ones leave computing threads more often ahead of those that wake. With longer ones a thread
+/// that yields or waits between two pieces of work comes back that much later, where another program computes on the same core.
+pub const SLICE_MAX: Duration = Duration::from_millis(20);
 
 thread_local! {
-    /// This thread's usual slice in nanoseconds, while it has the longest one; else 0, or [`REFUSED`].
+    /// This thread's usual slice in nanoseconds, while it has a long one; else 0, or [`REFUSED`].
     static USUAL_NS: Cell<u64> = const { Cell::new(0) };
 }
 

@@ -158,7 +158,6 @@ impl<'a> Call<'a> {
         let lens = self.work.lens.clone();
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
-        self.enter();
         let mut now = now_ns();
         loop {
             // Before the claim, so that the chunk can still go elsewhere meanwhile.
