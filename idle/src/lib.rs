@@ -9,16 +9,18 @@
 //!
 //! - [`watch`](watch()), [`noted`](noted()), [`Noted`]: for a tokio runtime of one thread;
 //! - [`wait`]: for a thread that blocks;
-//! - [`make_way`], [`about_to_wait`]: for a thread that computes.
+//! - [`make_way`], [`about_to_wait`], [`let_read`]: for a thread that computes.
 
 mod blocking;
 mod noted;
 mod runtime;
 mod slice;
+mod unread;
 mod window;
 
 pub use blocking::wait;
 pub use noted::Noted;
 pub use runtime::{Here, Watch, noted, watch};
 pub use slice::{SLICE_MAX, about_to_wait, make_way};
+pub use unread::let_read;
 pub use window::Window;

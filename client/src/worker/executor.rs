@@ -82,5 +82,7 @@ fn end_of_run(shared: &Shared, is_last: bool) -> io::Result<()> {
         return output.finish();
     }
     output.look_at_end(None)?;
-    output.flush()
+    output.flush()?;
+    output.let_read();
+    Ok(())
 }

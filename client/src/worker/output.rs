@@ -180,6 +180,11 @@ impl Output {
         self.send(&report)
     }
 
+    /// Somebody waits for what was sent: the daemon has this core first, if it needs it.
+    pub(crate) fn let_read(&self) {
+        phalanx_idle::let_read(&self.wire.socket);
+    }
+
     /// Sends one frame, after what is held back.
     pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
         self.wire.send(frame)

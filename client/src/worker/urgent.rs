@@ -69,7 +69,9 @@ impl Call<'_> {
         let done = Call::new(work, self.namespace, shared, &mut result).nested().run();
         shared.queue.end_urgent();
         done?;
-        self.step_in()
+        self.step_in()?;
+        self.shared.lock_output().let_read();
+        Ok(())
     }
 
     /// Makes way: the names are the engine's again, and what was printed so far goes out.
