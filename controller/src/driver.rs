@@ -358,7 +358,9 @@ impl Driver {
         };
         let goodbye = refused.goodbye();
         for client in self.clients.values() {
-            client.outbox().end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())) }));
+            client
+                .outbox()
+                .end(Some(ClientEvent { kind: Some(ToClient::Goodbye(goodbye.clone())), crowded: false }));
         }
         for node in self.nodes.values() {
             node.outbox().end(Some(NodeCommand { kind: Some(ToNode::Goodbye(goodbye.clone())) }));

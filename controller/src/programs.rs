@@ -203,7 +203,7 @@ impl Library {
             wanted.progress.subscribe()
         };
         let need = NeedProgram { hash: hash.to_vec().into() };
-        source.outbox.push(ClientEvent { kind: Some(Kind::NeedProgram(need)) }, 0);
+        source.outbox.push(ClientEvent { kind: Some(Kind::NeedProgram(need)), crowded: false }, 0);
         loop {
             if tokio::time::timeout(STALL, progress.changed()).await.is_err() {
                 return Err(format!(

@@ -4,22 +4,50 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 use crate::Window;
 
+/// How long a runtime rests.
+const REST: Duration = Duration::from_millis(20);
+
 /// What the watching task is told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct News {
     count: AtomicU64,
     asleep: AtomicBool,
     wake: Notify,
+    since: Instant,
+    /// In nanoseconds from then on.
+    rests_until_ns: AtomicU64,
 }
 
 impl News {
+    fn new() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            asleep: AtomicBool::new(false),
+            wake: Notify::new(),
+            since: Instant::now(),
+            rests_until_ns: AtomicU64::new(0),
+        }
+    }
+
+    fn ns(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.since).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn rest(&self, now: Instant) {
+        self.rests_until_ns.store(self.ns(now + REST), Ordering::Relaxed);
+    }
+
+    fn is_resting(&self, now: Instant) -> bool {
+        self.ns(now) < self.rests_until_ns.load(Ordering::Relaxed)
+    }
+
     fn noted(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         if self.asleep.swap(false, Ordering::Relaxed) {
@@ -36,7 +64,7 @@ impl Watch {
     /// As [`watch`](watch()), for a runtime that several threads run in turn; each says that it does ([`here`](Self::here)).
     #[must_use]
     pub fn of(runtime: &tokio::runtime::Handle) -> Self {
-        let news = Arc::new(News::default());
+        let news = Arc::new(News::new());
         runtime.spawn(keep_watch(Arc::clone(&news)));
         Self(news)
     }
@@ -89,6 +117,22 @@ pub fn noted() {
     });
 }
 
+/// For the next 20 ms this thread's runtime does not poll, whatever is [`noted`]: much is being carried on this machine. Those who carry and
+/// compute need the cores, and the operating system moves none of them to a core on which another one polls.
+pub fn rest() {
+    NEWS.with_borrow(|news| {
+        if let Some(news) = news {
+            news.rest(Instant::now());
+        }
+    });
+}
+
+/// Whether this thread's runtime [rests](rest()).
+#[must_use]
+pub fn is_resting() -> bool {
+    NEWS.with_borrow(|news| news.as_ref().is_some_and(|news| news.is_resting(Instant::now())))
+}
+
 async fn keep_watch(news: Arc<News>) {
     let mut window = Window::default();
     let mut last = Instant::now();
@@ -110,6 +154,9 @@ async fn keep_watch(news: Arc<News>) {
 async fn poll(window: &mut Window, news: &News) -> bool {
     let seen = news.count.load(Ordering::Relaxed);
     let started = Instant::now();
+    if news.is_resting(started) {
+        return false;
+    }
     let mut now = started;
     while now - started < window.len() {
         // The runtime looks at its sockets and runs the other tasks; then the other threads have their turn.
@@ -172,6 +219,36 @@ mod tests {
     }
 
     #[test]
+    fn while_it_rests_it_does_not_poll() {
+        let looked = on_a_runtime(async {
+            let Watch(news) = watch();
+            let mut window = Window::default();
+            window.came_after(Duration::ZERO, Instant::now());
+            rest();
+            assert!(is_resting());
+            let other = tokio::spawn({
+                let news = Arc::clone(&news);
+                async move { news.noted() }
+            });
+            let looked = poll(&mut window, &news).await;
+            other.await.unwrap();
+            looked
+        });
+        assert!(!looked);
+    }
+
+    #[test]
+    fn its_rest_ends() {
+        let (news, now) = (News::new(), Instant::now());
+        assert!(!news.is_resting(now));
+        news.rest(now);
+        assert!(news.is_resting(now + REST / 2));
+        news.rest(now + REST / 2);
+        assert!(news.is_resting(now + REST), "it was told again");
+        assert!(!news.is_resting(now + REST * 2));
+    }
+
+    #[test]
     fn another_thread_can_wake_it() {
         on_a_runtime(async {
             let watch = watch();
@@ -201,6 +278,10 @@ mod tests {
 
     #[test]
     fn a_runtime_that_does_not_watch_notes_nothing() {
-        on_a_runtime(async { noted() });
+        on_a_runtime(async {
+            noted();
+            rest();
+            assert!(!is_resting());
+        });
     }
 }

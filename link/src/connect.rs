@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use phalanx_idle::Noted;
+use phalanx_idle::{Noted, quiet};
 use phalanx_profile::ConnectionFile;
 use phalanx_proto::limits::READ_AHEAD_BYTES;
 use tokio::io::BufReader;
@@ -88,7 +88,8 @@ async fn over_unix(path: &Path, profile: &str) -> Result<Connected, ConnectError
     let connector = tower::service_fn(move |_| {
         let target = target.clone();
         async move {
-            let stream = UnixStream::connect(target).await?;
+            let (reader, writer) = quiet(UnixStream::connect(target).await?.into_std()?)?;
+            let stream = tokio::io::join(reader, writer);
             Ok::<_, io::Error>(TokioIo::new(Noted(BufReader::with_capacity(READ_AHEAD_BYTES, stream))))
         }
     });

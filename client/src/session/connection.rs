@@ -280,12 +280,15 @@ impl Io {
                     }
                 },
                 event = link.events.message() => match event {
-                    Ok(Some(ClientEvent { kind: Some(event) })) => {
+                    Ok(Some(ClientEvent { kind: Some(event), crowded })) => {
+                        if crowded {
+                            phalanx_idle::rest();
+                        }
                         if let Err(over) = self.on_event(event, &link) {
                             return over;
                         }
                     }
-                    Ok(Some(ClientEvent { kind: None })) => {}
+                    Ok(Some(ClientEvent { kind: None, .. })) => {}
                     Ok(None) => return Over::Lost("the controller closed it".to_owned()),
                     Err(e) => return status(&e),
                 },

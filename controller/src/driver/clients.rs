@@ -313,5 +313,5 @@ impl Driver {
 }
 
 fn goodbye(refused: Refused) -> ClientEvent {
-    ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())) }
+    ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())), crowded: false }
 }

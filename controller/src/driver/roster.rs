@@ -35,6 +35,10 @@ pub(super) struct Client {
     ended_order: VecDeque<JobId>,
 }
 
+fn event(kind: ToClient) -> ClientEvent {
+    ClientEvent { kind: Some(kind), crowded: phalanx_idle::is_resting() }
+}
+
 impl Client {
     pub(super) fn new(origin: Origin, program_key: ProgramKey, outbox: Outbox<ClientEvent>) -> Self {
         Self {
@@ -50,15 +54,15 @@ impl Client {
     }
 
     pub(super) fn send(&self, kind: ToClient, data_bytes: usize) -> Load {
-        self.outbox.push(ClientEvent { kind: Some(kind) }, data_bytes)
+        self.outbox.push(event(kind), data_bytes)
     }
 
     pub(super) fn send_urgently(&self, kind: ToClient, data_bytes: usize) {
-        self.outbox.push_urgently(ClientEvent { kind: Some(kind) }, data_bytes);
+        self.outbox.push_urgently(event(kind), data_bytes);
     }
 
     pub(super) fn send_lazily(&self, kind: ToClient) -> Load {
-        self.outbox.push_lazily(ClientEvent { kind: Some(kind) })
+        self.outbox.push_lazily(event(kind))
     }
 
     pub(super) fn outbox(&self) -> &Outbox<ClientEvent> {

@@ -29,9 +29,10 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub(super) async fn unix(listener: UnixListener, connections: mpsc::Sender<Connection>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(counted) = Arc::clone(&room).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if connections.send(Connection::unix(stream, counted)).await.is_err() {
+        let accepted = listener.accept().await;
+        match accepted.and_then(|(stream, _)| Connection::unix(stream, counted)) {
+            Ok(connection) => {
+                if connections.send(connection).await.is_err() {
                     return;
                 }
             }

@@ -4,9 +4,10 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use phalanx_idle::{QuietReader, QuietWriter, quiet};
 use phalanx_profile::Role;
 use phalanx_proto::limits::READ_AHEAD_BYTES;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, Join, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
@@ -24,7 +25,7 @@ pub(crate) enum Caller {
 /// The bytes of a connection.
 #[derive(Debug)]
 enum Bytes {
-    Unix(BufReader<UnixStream>),
+    Unix(BufReader<Join<QuietReader, QuietWriter>>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -37,9 +38,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn unix(stream: UnixStream, counted: OwnedSemaphorePermit) -> Self {
-        let stream = BufReader::with_capacity(READ_AHEAD_BYTES, stream);
-        Self { bytes: Bytes::Unix(stream), caller: Caller::Local, _counted: counted }
+    pub(super) fn unix(stream: UnixStream, counted: OwnedSemaphorePermit) -> io::Result<Self> {
+        let (reader, writer) = quiet(stream.into_std()?)?;
+        let stream = BufReader::with_capacity(READ_AHEAD_BYTES, tokio::io::join(reader, writer));
+        Ok(Self { bytes: Bytes::Unix(stream), caller: Caller::Local, _counted: counted })
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, role: Role, counted: OwnedSemaphorePermit) -> Self {

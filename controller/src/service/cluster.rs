@@ -130,7 +130,7 @@ async fn read_client(
         }
         End::Refused(refused) => {
             tracing::warn!(%client, reason = %refused.message, "a client's session is refused");
-            Some(ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())) })
+            Some(ClientEvent { kind: Some(Kind::Goodbye(refused.goodbye())), crowded: false })
         }
     };
     outbox.end_reading(farewell);

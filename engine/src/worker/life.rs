@@ -1,19 +1,18 @@
 //! One worker's life: get the program, start it, greet it, pass frames both ways, and say how it ended.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use phalanx_idle::{QuietReader, QuietWriter, quiet};
 use phalanx_proto::frames::{Frame, FrameDecoder, Output, Ready, Welcome};
 use phalanx_proto::v1::WorkerLossKind;
 use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio::sync::{Notify, mpsc};
 
@@ -74,11 +73,10 @@ impl Life {
             started = begin => started,
             () = self.kill.notified() => return ended(WorkerLossKind::Stopped, "it was stopped before it had started"),
         };
-        let (socket, mut process) = match started {
+        let (from, to, mut process) = match started {
             Ok(started) => started,
             Err(message) => return ended(WorkerLossKind::CannotStart, message),
         };
-        let (from, to) = socket.into_split();
         let mut wire = Wire { from, decoder: FrameDecoder::default() };
         let outcome = self.greet_and_serve(&mut wire, to, &mut process, &mut inbox).await;
         let running = self.board.get().and_then(Board::running);
@@ -118,9 +116,9 @@ impl Life {
         }
     }
 
-    async fn begin(&self) -> Result<(UnixStream, Process), String> {
+    async fn begin(&self) -> Result<(QuietReader, QuietWriter, Process), String> {
         let board = Board::create().map_err(|e| format!("no memory for a page shared with a worker: {e}"))?;
-        let (ours, theirs) = StdStream::pair().map_err(|e| format!("no socket for a worker: {e}"))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|e| format!("no socket for a worker: {e}"))?;
         let process = match &self.ctx.config.workers {
             Workers::Processes => {
                 let path = self.ctx.programs.obtain(&self.origin).await?;
@@ -147,11 +145,8 @@ impl Life {
             }
         };
         let _ = self.board.set(board);
-        let socket = ours
-            .set_nonblocking(true)
-            .and_then(|()| UnixStream::from_std(ours))
-            .map_err(|e| e.to_string())?;
-        Ok((socket, process))
+        let (from, to) = quiet(ours).map_err(|e| e.to_string())?;
+        Ok((from, to, process))
     }
 
     /// For signals: unlike its number, a descriptor never means another process.
@@ -170,7 +165,7 @@ impl Life {
     async fn greet_and_serve(
         &self,
         wire: &mut Wire,
-        mut to: OwnedWriteHalf,
+        mut to: QuietWriter,
         process: &mut Process,
         inbox: &mut Inbox,
     ) -> Result<Served, Fault> {
@@ -340,7 +335,7 @@ impl Life {
     }
 
     /// Sends what comes until nothing can come any more.
-    async fn pass_to_worker(&self, mut to: OwnedWriteHalf, inbox: &mut Inbox) -> Served {
+    async fn pass_to_worker(&self, mut to: QuietWriter, inbox: &mut Inbox) -> Served {
         let mut frames = Vec::with_capacity(64);
         loop {
             tokio::select! {
@@ -363,7 +358,7 @@ impl Life {
 
 /// Where a worker's frames come from.
 struct Wire {
-    from: OwnedReadHalf,
+    from: QuietReader,
     decoder: FrameDecoder,
 }
 
@@ -400,7 +395,7 @@ fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
 
 /// Small frames go out together; large payloads go out as they lie, and what has become urgent meanwhile before the next one.
 async fn write_frames(
-    to: &mut OwnedWriteHalf,
+    to: &mut QuietWriter,
     frames: &mut Vec<Frame>,
     urgent: &mut mpsc::Receiver<Frame>,
 ) -> std::io::Result<()> {

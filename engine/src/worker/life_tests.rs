@@ -9,8 +9,8 @@ const FRAMES: usize = 20;
 
 #[tokio::test]
 async fn a_cancellation_overtakes_data_that_a_worker_has_not_read() {
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    let (_from, mut to) = ours.into_split();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let ((_from, mut to), (mut theirs, _to)) = (quiet(ours).unwrap(), quiet(theirs).unwrap());
     let (tell, mut urgent) = mpsc::channel(4);
     let data = Bytes::from(vec![7; 512 << 10]);
     let part = |_| Frame::AssignPart(Part { job: 1, total: 0, data: data.clone() });
