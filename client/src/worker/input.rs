@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use phalanx_proto::frames::{Assign, Chunks, Frame, FrameDecoder, Open, Part};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::RecvFlags;
 
 use super::condition::Condition;
@@ -83,7 +84,9 @@ impl Input {
         let read = |flags| receive(socket, decoder.borrow_mut().buffer(), flags);
         let received = if wait {
             let some = |read: &io::Result<usize>| !would_block(read);
-            phalanx_idle::wait(|| Some(read(RecvFlags::DONTWAIT)).filter(some), || read(RecvFlags::empty()))
+            let now = || read(RecvFlags::DONTWAIT);
+            // Who sleeps in `recv` is woken when the other end reads, too.
+            phalanx_idle::wait(|| Some(now()).filter(some), || wait_for_input(socket).and_then(|()| now()))
         } else {
             read(RecvFlags::DONTWAIT)
         };
@@ -194,6 +197,11 @@ fn recall(shared: &Shared, wanted: Chunks) -> io::Result<()> {
 fn give_back(shared: &Shared, returned: Vec<Chunks>) -> io::Result<()> {
     let mut output = shared.lock_output();
     returned.into_iter().try_for_each(|chunks| output.send(&Frame::Returned(chunks)))
+}
+
+fn wait_for_input(socket: &UnixStream) -> io::Result<()> {
+    poll(&mut [PollFd::new(socket, PollFlags::IN)], None)?;
+    Ok(())
 }
 
 fn would_block(read: &io::Result<usize>) -> bool {

@@ -70,7 +70,7 @@ fn tick(shared: &Shared) -> io::Result<()> {
 /// Sends what is held back, and first what was printed. What is half a line stays with the executor: only that may wait for its buffer.
 pub(super) fn flush(shared: &Shared, mut output: MutexGuard<'_, Output>) -> io::Result<()> {
     output.look(shared.board.running())?;
-    output.flush()
+    output.flush_all()
 }
 
 /// The daemon is gone and a user's function is running: nobody waits for it any more.

@@ -1,6 +1,6 @@
 //! Results on their way out: chunks of one run are reported together, but none waits for long.
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::net::UnixStream;
 
 use bytes::{Bytes, BytesMut};
@@ -8,6 +8,8 @@ use phalanx_engine::Running;
 use phalanx_proto::frames::{Chunks, Failure, Frame, Report, ReportPart};
 use phalanx_proto::limits::{FRAME_BYTES_MAX, PART_BYTES};
 use phalanx_proto::timings::Timings;
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use super::printed::Printed;
 use super::work::Work;
@@ -45,7 +47,10 @@ impl ChunkResult {
 pub(crate) struct Output {
     wire: Wire,
     held: Option<Held>,
+    /// When something was sent last, by the clock of the results.
     flushed_ns: u64,
+    /// What is held back of a run that makes way for an urgent one, and its `flushed_ns`.
+    aside: Option<(Held, u64)>,
     /// What user code prints, when this is a process of its own.
     printed: Option<Printed>,
 }
@@ -69,7 +74,7 @@ struct Held {
 
 impl Output {
     pub(crate) fn new(socket: UnixStream, printed: Option<Printed>) -> Self {
-        Self { wire: Wire { socket, head: BytesMut::new() }, held: None, flushed_ns: 0, printed }
+        Self { wire: Wire { socket, head: BytesMut::new() }, held: None, flushed_ns: 0, aside: None, printed }
     }
 
     /// A run begins.
@@ -87,8 +92,17 @@ impl Output {
         printed.begin(work, 0, &mut |frame| wire.send(frame))
     }
 
-    /// A run goes on with its chunk `place`, after an urgent one in between.
+    /// A run makes way for an urgent one: what is held back of it is not sent before that one's result, unless that takes long.
+    pub(crate) fn put_aside(&mut self) {
+        self.aside = self.held.take().map(|held| (held, self.flushed_ns));
+    }
+
+    /// A run goes on with its chunk `place`, after an urgent one in between, of which nothing is held back.
     pub(crate) fn go_on(&mut self, work: &Work, place: u32) -> io::Result<()> {
+        debug_assert!(self.held.is_none());
+        if let Some((held, flushed_ns)) = self.aside.take() {
+            (self.held, self.flushed_ns) = (Some(held), flushed_ns);
+        }
         let Self { printed: Some(printed), wire, .. } = self else { return Ok(()) };
         printed.begin(work, place, &mut |frame| wire.send(frame))
     }
@@ -159,13 +173,26 @@ impl Output {
 
     /// Whether something has been held back since before `then`.
     pub(crate) fn holds_since(&self, then: u64) -> bool {
-        self.held.is_some() && self.flushed_ns < then
+        let aside = self.aside.as_ref().is_some_and(|(_, flushed_ns)| *flushed_ns < then);
+        aside || self.held.is_some() && self.flushed_ns < then
+    }
+
+    /// Sends everything that is held back, of a run that has made way too.
+    pub(crate) fn flush_all(&mut self) -> io::Result<()> {
+        if let Some((held, _)) = self.aside.take() {
+            self.report(held)?;
+        }
+        self.flush()
     }
 
     /// Sends everything that is held back.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let Some(mut held) = self.held.take() else { return Ok(()) };
+        let Some(held) = self.held.take() else { return Ok(()) };
         self.flushed_ns = held.result.completed_ns;
+        self.report(held)
+    }
+
+    fn report(&mut self, mut held: Held) -> io::Result<()> {
         let data = Bytes::from(std::mem::take(&mut held.result.data));
         let last = data.len().saturating_sub(1) / PART_BYTES * PART_BYTES;
         for at in (0..last).step_by(PART_BYTES) {
@@ -205,9 +232,27 @@ impl Wire {
             self.head.extend_from_slice(&data);
             return self.socket.write_all(&self.head);
         }
-        self.socket.write_all(&self.head)?;
-        self.socket.write_all(&data)
+        let sent = self.send_some(&data)?;
+        let (head, data) = left_of(&self.head, &data, sent);
+        self.socket.write_all(head)?;
+        self.socket.write_all(data)
     }
+
+    /// Head and data in one go, so that who reads them is woken once; how much of them.
+    fn send_some(&self, data: &[u8]) -> io::Result<usize> {
+        let parts = [IoSlice::new(&self.head), IoSlice::new(data)];
+        // No signal when the daemon is gone, as with `write_all`.
+        match sendmsg(&self.socket, &parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => Ok(0),
+            sent => Ok(sent?),
+        }
+    }
+}
+
+/// What is left of both when the first `sent` bytes are gone.
+fn left_of<'a>(head: &'a [u8], data: &'a [u8], sent: usize) -> (&'a [u8], &'a [u8]) {
+    let of_head = sent.min(head.len());
+    (&head[of_head..], &data[sent - of_head..])
 }
 
 impl Held {
@@ -282,22 +327,31 @@ mod tests {
     use super::super::work::{Job, Payload};
     use super::*;
 
-    /// The time of an urgent run of somebody else belongs to that.
-    #[test]
-    fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut output = Output::new(ours, None);
-        let work = Work {
+    /// Chunks of one element each.
+    fn work(job: u64, first: u64, count: u32) -> Work {
+        Work {
             job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-            chunks: Chunks { job: 1, first: 0, count: 2, attempt: 1 },
-            element_first: 0,
+            chunks: Chunks { job, first, count, attempt: 1 },
+            element_first: first,
             chunk_len: 1,
             stride: 0,
             lens: Bytes::new(),
             only: Bytes::new(),
             urgent: false,
             data: Payload::default(),
-        };
+        }
+    }
+
+    fn done_at(completed_ns: u64) -> ChunkResult {
+        ChunkResult { completed_ns, ..ChunkResult::default() }
+    }
+
+    /// The time of an urgent run of somebody else belongs to that.
+    #[test]
+    fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours, None);
+        let work = work(1, 0, 2);
         let mut result =
             ChunkResult { started_ns: 100, completed_ns: 1_000, away_ns: 700, ..ChunkResult::default() };
         output.add(&work, 0, &mut result).unwrap();
@@ -327,17 +381,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
         for (first, count, element_first) in [(0, 1, 7), (1, 2, 9)] {
-            let work = Work {
-                job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-                chunks: Chunks { job: 1, first, count, attempt: 1 },
-                element_first,
-                chunk_len: 1,
-                stride: 0,
-                lens: Bytes::new(),
-                only: Bytes::new(),
-                urgent: false,
-                data: Payload::default(),
-            };
+            let work = Work { element_first, ..work(1, first, count) };
             for place in 0..count {
                 output.add(&work, place, &mut ChunkResult::default()).unwrap();
             }
@@ -346,5 +390,50 @@ mod tests {
         drop(output);
         let seen: Vec<_> = reports(&mut theirs).iter().map(|r| (r.element_first, r.chunks.count)).collect();
         assert_eq!(seen, [(7, 1), (9, 2)]);
+    }
+
+    #[test]
+    fn an_urgent_result_goes_before_what_is_held_back_and_does_not_put_it_off() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours, None);
+        let (long, urgent) = (work(1, 0, 3), work(2, 0, 1));
+        output.add(&long, 0, &mut done_at(1)).unwrap();
+        output.put_aside();
+        output.add(&urgent, 0, &mut done_at(HOLD_NS_MAX - 2)).unwrap();
+        output.flush().unwrap();
+        output.go_on(&long, 1).unwrap();
+        output.add(&long, 1, &mut done_at(HOLD_NS_MAX - 1)).unwrap();
+        assert!(output.held.is_some(), "it is not time yet");
+        output.add(&long, 2, &mut done_at(HOLD_NS_MAX)).unwrap();
+        assert!(output.held.is_none(), "it is time");
+        drop(output);
+        let seen: Vec<_> = reports(&mut theirs).iter().map(|r| (r.chunks.job, r.chunks.count)).collect();
+        assert_eq!(seen, [(2, 1), (1, 3)]);
+    }
+
+    #[test]
+    fn what_is_held_back_does_not_wait_for_an_urgent_run_that_takes_long() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut output = Output::new(ours, None);
+        let long = work(1, 0, 2);
+        output.add(&long, 0, &mut done_at(10)).unwrap();
+        output.put_aside();
+        assert!(output.holds_since(11));
+        output.flush_all().unwrap();
+        assert!(!output.holds_since(11));
+        output.go_on(&long, 1).unwrap();
+        output.add(&long, 1, &mut done_at(20)).unwrap();
+        output.flush_all().unwrap();
+        drop(output);
+        let seen: Vec<_> = reports(&mut theirs).iter().map(|r| (r.chunks.first, r.chunks.count)).collect();
+        assert_eq!(seen, [(0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn what_did_not_go_out_at_once_goes_out_later() {
+        let (head, data) = (&[1, 2][..], &[3, 4, 5][..]);
+        let left: Vec<_> = (0..=5).map(|sent| left_of(head, data, sent)).collect();
+        assert_eq!(left[..3], [(head, data), (&head[1..], data), (&[], data)]);
+        assert_eq!(left[3..], [(&[][..], &data[1..]), (&[], &data[2..]), (&[], &[])]);
     }
 }

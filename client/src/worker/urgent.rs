@@ -85,7 +85,8 @@ impl Call<'_> {
         }
         let mut output = self.shared.lock_output();
         output.look_at_end(Some(self.chunk))?;
-        output.flush()
+        output.put_aside();
+        Ok(())
     }
 
     /// Goes on where it has made way, once what the urgent run has left was sent, for somebody waits for that.
