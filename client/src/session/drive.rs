@@ -24,6 +24,8 @@ use tokio::task::{JoinError, yield_now};
 /// How long after a user's thread the connection is left alone, because the next call may follow at once; unless somebody else
 /// waits for news.
 const HANDED_BACK_AFTER: Duration = Duration::from_micros(500);
+/// While calls follow each other the connection's own thread looks so often whether they still do: to wake it after each of them would hold up the next.
+const NAP: Duration = Duration::from_millis(2);
 
 /// The runtime of a connection, and the seat of whoever runs it.
 pub(super) struct Drive {
@@ -41,11 +43,13 @@ pub(super) struct Drive {
 struct Turn {
     /// A user's thread sits in the seat, or is about to.
     taken: bool,
+    /// How often one has sat down in it.
+    seatings: u64,
     /// When the last one left it, if it may come back.
     left: Option<Instant>,
     /// Threads that wait for news without running the connection.
     waiting: usize,
-    /// The connection's own thread sleeps until it is told that it has been left.
+    /// The connection's own thread sleeps until it is told that the seat has been left.
     asleep: bool,
 }
 
@@ -96,11 +100,18 @@ impl Drive {
     /// Until no user's thread has come for a while.
     fn wait_for_turn(&self) {
         let mut turn = self.turn.lock();
+        let mut seen = None;
         loop {
             if turn.taken {
-                turn.asleep = true;
-                self.changed.wait(&mut turn);
-                turn.asleep = false;
+                if seen.replace(turn.seatings) == Some(turn.seatings) {
+                    // It is the same one for a whole nap.
+                    turn.asleep = true;
+                    self.changed.wait(&mut turn);
+                    turn.asleep = false;
+                } else {
+                    // Whether it was woken or it is time: it looks again.
+                    let _ = self.changed.wait_for(&mut turn, NAP);
+                }
                 continue;
             }
             let rest =
@@ -108,7 +119,7 @@ impl Drive {
             if rest.is_zero() {
                 return;
             }
-            // Whether it was woken or it is time: see above.
+            // As above.
             let _ = self.changed.wait_for(&mut turn, rest);
         }
     }
@@ -195,6 +206,7 @@ impl<'a> Seat<'a> {
             return None;
         }
         turn.taken = true;
+        turn.seatings += 1;
         drop(turn);
         // From here on, leaving is what undoes it.
         let mut seat = Self { drive, runtime: None };

@@ -145,6 +145,27 @@ fn who_waits_beside_is_served_before_the_seat_is_kept_for_the_next_call() {
     connection.end();
 }
 
+/// To wake a thread costs more than a hop of a call.
+#[test]
+fn a_call_shorter_than_a_nap_wakes_nobody_when_it_ends() {
+    let connection = Connection::start();
+    let mut short = 0;
+    let end = Instant::now() + DEADLINE;
+    while short < 50 && Instant::now() < end {
+        let (started, mut asleep) = (Instant::now(), false);
+        let call = async {
+            tokio::time::sleep(2 * HANDED_BACK_AFTER).await;
+            asleep = connection.drive.turn.lock().asleep;
+        };
+        assert_eq!(connection.drive.run_until(call, Some(DEADLINE)), Some(true));
+        if started.elapsed() < NAP {
+            assert!(!asleep);
+            short += 1;
+        }
+    }
+    connection.end();
+}
+
 #[test]
 fn a_wait_ends_when_its_time_is_up() {
     let connection = Connection::start();
