@@ -21,6 +21,9 @@ const ELEMENTS: u64 = 1_000_000;
 /// Those that do nothing are through in no time.
 const NOOP_ELEMENTS: u64 = 8_000_000;
 const WARM_UP_CALLS: usize = 200;
+/// So long after a job calls are as fast as on a cluster that was never busy: threads whose core was wanted by others do not poll for up to half a
+/// second.
+const SETTLE: Duration = Duration::from_millis(700);
 
 /// A job of the other client, and where the ratios for balanced and for direct calls go.
 struct Case {
@@ -50,6 +53,10 @@ pub(super) fn measure(arguments: &Arguments, cluster: &Cluster, figures: &mut Fi
         time_us(0, direct)?;
     }
     for _ in 0..arguments.rounds() {
+        let settled = Instant::now() + SETTLE;
+        while Instant::now() < settled {
+            time_us(0, balanced)?;
+        }
         let (idle_balanced, idle_direct) = (idle_us(calls, balanced)?, idle_us(calls, direct)?);
         let mut worst = 0.0_f64;
         for case in &cases {
