@@ -311,7 +311,11 @@ impl Cluster for Bare {
             while let Ok(Some(message)) = inbound.message().await {
                 let Some(Say::Segment(segment)) = message.kind else { continue };
                 let part = ReportPart { data: segment.data, ..ReportPart::default() };
-                if events.send(Ok(ClientEvent { kind: Some(Event::Part(part)), crowded: false })).await.is_err() {
+                if events
+                    .send(Ok(ClientEvent { kind: Some(Event::Part(part)), crowded: false }))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }

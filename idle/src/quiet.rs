@@ -15,9 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// No signal when the other end is gone: an error is enough.
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
-/// A read that brings this much is one of bulk data, which keeps cores busy: then the runtime [rests](crate::rest()).
-const BULK_BYTES_MIN: usize = 16 << 10;
-
 /// The two halves of a Unix stream whose owner sleeps on while the other end reads.
 ///
 /// tokio's own stream asks to be told of room to write from the start, and Linux tells it whenever the other end has read something
@@ -89,9 +86,6 @@ impl AsyncRead for QuietReader {
                     // SAFETY: recv has initialised the first `n` bytes.
                     unsafe { buf.assume_init(n) };
                     buf.advance(n);
-                    if n >= BULK_BYTES_MIN {
-                        crate::rest();
-                    }
                     return Poll::Ready(Ok(()));
                 }
                 Err(Errno::AGAIN) => readable.clear_ready(),
@@ -283,19 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_read_and_bulk_lets_the_runtime_rest() {
+    fn what_comes_later_is_read() {
         on_a_runtime(async {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let (mut reader, _writer) = quiet(ours).unwrap();
-            crate::watch();
-            let mut heard = vec![0; 2 * BULK_BYTES_MIN];
-            for size in [1, BULK_BYTES_MIN - 1, BULK_BYTES_MIN] {
-                assert!(!crate::is_resting());
+            let mut heard = [0; 100];
+            // As much as there is room for, and less.
+            for size in [100, 1] {
                 assert!(poll_once(std::pin::pin!(reader.read(&mut heard))).await.is_pending());
                 theirs.write_all(&vec![9; size]).unwrap();
                 assert_eq!(reader.read(&mut heard).await.unwrap(), size);
             }
-            assert!(crate::is_resting());
         });
     }
 }

@@ -117,8 +117,8 @@ pub fn noted() {
     });
 }
 
-/// For the next 20 ms this thread's runtime does not poll, whatever is [`noted`]: much is being carried on this machine. Those who carry and
-/// compute need the cores, and the operating system moves none of them to a core on which another one polls.
+/// For the next 20 ms this thread's runtime does not poll, whatever is [`noted`]: work waits for its turn, so cores are wanted. The operating system would move
+/// nobody who waits for one to a core on which another thread polls.
 pub fn rest() {
     NEWS.with_borrow(|news| {
         if let Some(news) = news {

@@ -49,6 +49,12 @@ impl Scheduler {
         })
     }
 
+    /// Whether the engine holds more than the one chunk that it may be running.
+    #[must_use]
+    pub fn has_queue(&self, id: EngineId) -> bool {
+        self.ids.slot(id).is_some_and(|slot| self.engines[slot].held.chunks() > 1)
+    }
+
     /// A job that has not ended.
     #[must_use]
     pub fn job_status(&self, key: JobKey) -> Option<JobStatus> {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use common::{Core, MS, direct, fixed, running};
-use phalanx_proto::ids::{ClientId, JobKey, NodeId, Run};
+use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, Run};
 use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, LossKind, Plan, Scheduler, Timestamp};
 
 const AUTO: Plan = Plan::Balanced { chunking: Chunking::Auto, remaining: Vec::new() };
@@ -48,6 +48,20 @@ fn a_call_to_engines_that_have_nothing_else_to_do_is_nothing_special() {
     assert_eq!(assigned(&core.submit_as(2, 1, 1, 1, direct(&[0]))), [(0, 1, 1, false)]);
     let balanced = assigned(&core.submit_as(2, 2, 1, 1, AUTO));
     assert!(matches!(balanced[..], [(1, 2, 1, false)]), "{balanced:?}");
+}
+
+#[test]
+fn an_engine_has_a_queue_when_it_holds_more_than_it_can_run() {
+    for plan in [AUTO, fixed(1), fixed(100)] {
+        let core = busy(plan);
+        assert!(core.core.has_queue(EngineId(0)) && core.core.has_queue(EngineId(1)));
+    }
+    let mut core = Core::new(&[1]);
+    assert!(!core.core.has_queue(EngineId(0)) && !core.core.has_queue(EngineId(7)));
+    core.submit_as(1, 1, 1, 1, direct(&[0]));
+    assert!(!core.core.has_queue(EngineId(0)), "it runs what it holds");
+    core.submit_as(2, 2, 1, 1, direct(&[0]));
+    assert!(core.core.has_queue(EngineId(0)));
 }
 
 /// What a client asked for first is done first, whatever it asks for next.

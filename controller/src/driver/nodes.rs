@@ -111,9 +111,13 @@ impl Driver {
             busy: Duration::from_nanos(report.wire.busy_ns),
             failed: mem::take(&mut report.failed),
         };
+        let engine = report.engine();
         self.reporting = Some(report);
         self.on_claim(id, input);
         self.reporting = None;
+        if self.scheduler.has_queue(engine) {
+            phalanx_idle::rest();
+        }
     }
 
     fn on_returned(&mut self, id: NodeId, handback: Handback) {

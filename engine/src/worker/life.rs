@@ -282,6 +282,10 @@ impl Life {
                 // What a worker says is untrusted: it may answer more than it was asked.
                 let answered = |open: u64| Some(open.saturating_sub(chunks.into()));
                 let _ = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, answered);
+                if chunks > 0 && self.open.load(Ordering::Acquire) > 1 {
+                    // More waits for it than what it is at.
+                    phalanx_idle::rest();
+                }
             }
             match from.read_buf(decoder.buffer()).await {
                 Ok(0) | Err(_) => return Ok(Served::Closed),
