@@ -277,16 +277,24 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_read() {
+    fn who_waits_is_woken_by_what_comes() {
         on_a_runtime(async {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let (mut reader, _writer) = quiet(ours).unwrap();
-            let mut heard = [0; 100];
-            // As much as there is room for, and less.
-            for size in [100, 1] {
-                assert!(poll_once(std::pin::pin!(reader.read(&mut heard))).await.is_pending());
+            // As much as there is room for, which may not have been all, and less.
+            for size in [100, 100, 1, 1] {
+                let reading = tokio::spawn(async move {
+                    let read = reader.read(&mut [0; 100]).await.unwrap();
+                    (read, reader)
+                });
+                // It looks, in vain, and waits.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
                 theirs.write_all(&vec![9; size]).unwrap();
-                assert_eq!(reader.read(&mut heard).await.unwrap(), size);
+                let (read, back) = reading.await.unwrap();
+                assert_eq!(read, size);
+                reader = back;
             }
         });
     }
