@@ -79,13 +79,7 @@ impl Executor {
         F::Output: Value,
         Args: Value,
     {
-        if self.is_shut_down() {
-            let refused = submit::<F::Output>(&self.view.session, Err(Error::ExecutorShutDown));
-            return AsyncResult::new(refused, |job| Ok(One::shaped(values(job)?)));
-        }
-        let out = self.view.apply(f, args);
-        self.note(&out);
-        out
+        self.one(|| self.view.apply(f, args))
     }
 
     /// As [`submit`](Self::submit), for a function that can fail: an `Err` is the call's failure.
@@ -104,13 +98,7 @@ impl Executor {
         R: Value,
         E: std::fmt::Display,
     {
-        if self.is_shut_down() {
-            let refused = submit::<R>(&self.view.session, Err(Error::ExecutorShutDown));
-            return AsyncResult::new(refused, |job| Ok(One::shaped(values(job)?)));
-        }
-        let out = self.view.try_apply(f, args);
-        self.note(&out);
-        out
+        self.one(|| self.view.try_apply(f, args))
     }
 
     /// `f` of every item, in chunks whose length is found as it goes. Iterating over the result gives the outcomes in order, each as soon as it is
@@ -128,12 +116,7 @@ impl Executor {
         A: Value,
         R: Value,
     {
-        if self.is_shut_down() {
-            return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
-        }
-        let out = self.view.map_async(f, items, Chunksize::Auto);
-        self.note(&out);
-        out
+        self.many::<A, R>(|| self.view.map_async(f, items, Chunksize::Auto))
     }
 
     /// As [`map`](Self::map), for a function that can fail: an `Err` is a failure of its item; the others keep their values.
@@ -153,12 +136,7 @@ impl Executor {
         R: Value,
         E: std::fmt::Display,
     {
-        if self.is_shut_down() {
-            return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
-        }
-        let out = self.view.try_map_async(f, items, Chunksize::Auto);
-        self.note(&out);
-        out
+        self.many::<A, R>(|| self.view.try_map_async(f, items, Chunksize::Auto))
     }
 
     /// How many calls have not ended.
@@ -228,6 +206,27 @@ impl Executor {
         for job in under_way {
             JobHandle { job, session: Arc::clone(&self.view.session) }.abort();
         }
+    }
+
+    /// A call, unless it is shut down.
+    fn one<R: Value>(&self, call: impl FnOnce() -> AsyncResult<R>) -> AsyncResult<R> {
+        if self.is_shut_down() {
+            let refused = submit::<R>(&self.view.session, Err(Error::ExecutorShutDown));
+            return AsyncResult::new(refused, |job| Ok(One::shaped(values(job)?)));
+        }
+        let out = call();
+        self.note(&out);
+        out
+    }
+
+    /// Calls for many items, unless it is shut down.
+    fn many<A: Value, R: Value>(&self, call: impl FnOnce() -> AsyncMapResult<R>) -> AsyncMapResult<R> {
+        if self.is_shut_down() {
+            return map_result::<A, R>(submit::<R>(&self.view.session, Err(Error::ExecutorShutDown)));
+        }
+        let out = call();
+        self.note(&out);
+        out
     }
 
     fn wait_for(&self, jobs: &[Arc<Job>], timeout: Option<Duration>) -> bool {

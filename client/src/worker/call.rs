@@ -9,9 +9,9 @@ use phalanx_proto::v1::FailureKind;
 
 use super::clock::now_ns;
 use super::fault::{Fault, guard};
+use super::held::ChunkResult;
 use super::here::{Here, set_here};
 use super::namespace::Namespace;
-use super::output::ChunkResult;
 use super::print_thread::say_rest;
 use super::reference;
 use super::shared::Shared;

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 use std::thread::Thread;
 
 use super::call::Call;
+use super::held::ChunkResult;
 use super::input::Pumped;
 use super::monitor;
 use super::namespace::Namespace;
-use super::output::ChunkResult;
 use super::print_thread::say_rest;
 use super::shared::Shared;
 use super::work::Work;

@@ -25,6 +25,7 @@ mod entries;
 mod entry;
 mod executor;
 mod fault;
+mod held;
 mod held_text;
 mod here;
 mod input;

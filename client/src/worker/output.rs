@@ -5,15 +5,14 @@ use std::os::unix::net::UnixStream;
 
 use bytes::{Bytes, BytesMut};
 use phalanx_engine::Running;
-use phalanx_proto::frames::{Chunks, Failure, Frame, Report, ReportPart};
+use phalanx_proto::frames::{Frame, ReportPart};
 use phalanx_proto::limits::{FRAME_BYTES_MAX, PART_BYTES};
-use phalanx_proto::timings::Timings;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
+use super::held::{ChunkResult, Held};
 use super::printed::Printed;
 use super::work::Work;
-use crate::codec::Lens;
 
 /// Held back no longer than this while chunks follow each other.
 pub(crate) const HOLD_NS_MAX: u64 = 1_000_000;
@@ -21,27 +20,6 @@ pub(crate) const HOLD_NS_MAX: u64 = 1_000_000;
 const HOLD_BYTES_MAX: usize = 64 << 10;
 /// And no more chunks than this.
 const HOLD_CHUNKS_MAX: u32 = 4096;
-
-/// One chunk's results.
-#[derive(Default)]
-pub(crate) struct ChunkResult {
-    pub(crate) started_ns: u64,
-    pub(crate) completed_ns: u64,
-    /// How long urgent runs of others have held it up in between: that is not its own time.
-    pub(crate) away_ns: u64,
-    pub(crate) lens: Lens,
-    pub(crate) data: Vec<u8>,
-    pub(crate) failures: Vec<Failure>,
-}
-
-impl ChunkResult {
-    pub(crate) fn clear(&mut self) {
-        self.lens.clear();
-        self.data.clear();
-        self.failures.clear();
-        self.away_ns = 0;
-    }
-}
 
 /// The writing end of the socket, and what waits to be written.
 pub(crate) struct Output {
@@ -59,17 +37,6 @@ pub(crate) struct Output {
 struct Wire {
     socket: UnixStream,
     head: BytesMut,
-}
-
-/// Neighbouring chunks whose results go out together.
-struct Held {
-    chunks: Chunks,
-    element_first: u64,
-    chunk_len: u32,
-    only: Bytes,
-    busy_ns: u64,
-    timings: Timings,
-    result: ChunkResult,
 }
 
 impl Output {
@@ -255,74 +222,12 @@ fn left_of<'a>(head: &'a [u8], data: &'a [u8], sent: usize) -> (&'a [u8], &'a [u
     (&head[of_head..], &data[sent - of_head..])
 }
 
-impl Held {
-    fn new(work: &Work, place: u32, result: &mut ChunkResult) -> Self {
-        let mut held = Self {
-            chunks: Chunks { first: work.chunks.first + u64::from(place), count: 0, ..work.chunks },
-            element_first: work.element_first + u64::from(place) * u64::from(work.chunk_len),
-            chunk_len: work.chunk_len,
-            only: work.only.clone(),
-            busy_ns: 0,
-            timings: Timings::default(),
-            result: ChunkResult { started_ns: result.started_ns, ..ChunkResult::default() },
-        };
-        held.append(result);
-        held
-    }
-
-    fn continues(&self, work: &Work, first: u64) -> bool {
-        let c = &self.chunks;
-        let len = u64::from(self.chunk_len);
-        // Where a job's missing elements are cut as it goes, neighbouring chunks need not have neighbouring elements.
-        let element = || work.element_first + (first - work.chunks.first) * len;
-        c.job == work.chunks.job
-            && c.attempt == work.chunks.attempt
-            && c.first + u64::from(c.count) == first
-            && self.chunk_len == work.chunk_len
-            && self.element_first + u64::from(c.count) * len == element()
-    }
-
-    fn last(&self) -> u64 {
-        self.chunks.first + u64::from(self.chunks.count) - 1
-    }
-
-    fn append(&mut self, result: &mut ChunkResult) {
-        self.chunks.count += 1;
-        self.busy_ns += result.completed_ns.saturating_sub(result.started_ns).saturating_sub(result.away_ns);
-        self.timings.push(result.started_ns, result.completed_ns);
-        self.result.completed_ns = result.completed_ns;
-        self.result.lens.append(&result.lens);
-        self.result.failures.append(&mut result.failures);
-        if self.result.data.is_empty() {
-            std::mem::swap(&mut self.result.data, &mut result.data);
-        } else {
-            self.result.data.extend_from_slice(&result.data);
-        }
-    }
-
-    fn into_report(self, data_before: u64, data: Bytes) -> Report {
-        Report {
-            chunks: self.chunks,
-            element_first: self.element_first,
-            chunk_len: self.chunk_len,
-            busy_ns: self.busy_ns,
-            stride: self.result.lens.stride(),
-            data_before,
-            timings: self.timings.into_bytes(),
-            lens: self.result.lens.packed(),
-            only: self.only,
-            failures: self.result.failures,
-            data,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::sync::Arc;
 
-    use phalanx_proto::frames::FrameDecoder;
+    use phalanx_proto::frames::{Chunks, FrameDecoder, Report};
 
     use super::super::work::{Job, Payload};
     use super::*;

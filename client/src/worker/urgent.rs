@@ -9,8 +9,8 @@ use std::sync::TryLockError;
 
 use super::call::Call;
 use super::clock::now_ns;
+use super::held::ChunkResult;
 use super::input::Pumped;
-use super::output::ChunkResult;
 use super::print_thread::say_rest;
 use super::reference;
 use super::shared::Shared;
