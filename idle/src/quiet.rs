@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// No signal when the other end is gone: an error is enough.
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
+/// Linux takes no more in one go (`IOV_MAX`).
+const PARTS_MAX: usize = 1024;
+
 /// The two halves of a Unix stream whose owner sleeps on while the other end reads.
 ///
 /// tokio's own stream asks to be told of room to write from the start, and Linux tells it whenever the other end has read something
@@ -58,7 +61,7 @@ fn watched(socket: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStr
 #[derive(Debug)]
 pub struct QuietReader(Arc<AsyncFd<UnixStream>>);
 
-/// See [`quiet`]. When it is dropped, the other end has read all there is.
+/// See [`quiet`]. Dropping it ends what the other end reads.
 #[derive(Debug)]
 pub struct QuietWriter {
     socket: Arc<AsyncFd<UnixStream>>,
@@ -137,8 +140,9 @@ impl AsyncWrite for QuietWriter {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let parts = &bufs[..bufs.len().min(PARTS_MAX)];
         self.poll_until_written(cx, |socket| {
-            sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), FLAGS)
+            sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), FLAGS)
         })
     }
 
@@ -252,10 +256,12 @@ mod tests {
             let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"two")];
             assert_eq!(writer.write_vectored(&parts).await.unwrap(), 7);
             assert!(writer.is_write_vectored());
+            let many = [IoSlice::new(b"!"); PARTS_MAX + 1];
+            assert_eq!(writer.write_vectored(&many).await.unwrap(), PARTS_MAX, "the rest later");
             drop(writer);
             let mut heard = String::new();
             theirs.read_to_string(&mut heard).unwrap();
-            assert_eq!(heard, "one two");
+            assert_eq!(heard, "one two".to_owned() + &"!".repeat(PARTS_MAX));
 
             theirs.write_all(b"three").unwrap();
             drop(theirs);
