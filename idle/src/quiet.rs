@@ -171,17 +171,11 @@ mod tests {
     use std::fs;
     use std::io::{Read as _, Write as _};
     use std::os::fd::AsRawFd;
-    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-
-    fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime
-            .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("in time") })
-    }
+    use crate::runtime::tests::on_a_runtime;
 
     async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
         std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await

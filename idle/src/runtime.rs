@@ -175,12 +175,12 @@ async fn poll(window: &mut Window, news: &News) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
 
-    fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
+    pub(crate) fn on_a_runtime<T>(test: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime
             .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("in time") })
