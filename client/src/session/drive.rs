@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinError, yield_now};
 
 /// How long after a user's thread the connection is left alone, because the next call may follow at once; unless somebody else
-/// waits for news.
+/// waits for news. Up to a [`NAP`] later it is run again.
 const HANDED_BACK_AFTER: Duration = Duration::from_micros(500);
 /// While calls follow each other the connection's own thread looks so often whether they still do: to wake it after each of them would hold up the next.
 const NAP: Duration = Duration::from_millis(2);

@@ -81,14 +81,13 @@ impl Input {
     /// Reads what is there, waiting for it when `wait`, and does what it says.
     pub(crate) fn pump(&mut self, shared: &Shared, wait: bool) -> io::Result<Pumped> {
         let (socket, decoder) = (&self.socket, RefCell::new(&mut self.decoder));
-        let read = |flags| receive(socket, decoder.borrow_mut().buffer(), flags);
+        let read = || receive(socket, decoder.borrow_mut().buffer(), RecvFlags::DONTWAIT);
         let received = if wait {
             let some = |read: &io::Result<usize>| !would_block(read);
-            let now = || read(RecvFlags::DONTWAIT);
             // Who sleeps in `recv` is woken when the other end reads, too.
-            phalanx_idle::wait(|| Some(now()).filter(some), || wait_for_input(socket).and_then(|()| now()))
+            phalanx_idle::wait(|| Some(read()).filter(some), || wait_for_input(socket).and_then(|()| read()))
         } else {
-            read(RecvFlags::DONTWAIT)
+            read()
         };
         match received {
             Ok(0) => return Ok(Pumped::Closed),

@@ -128,6 +128,25 @@ pub(super) fn waiting<M>(stream: &mut OutboxStream<M>) -> Vec<M> {
     found
 }
 
+#[tokio::test]
+async fn clients_hear_that_an_engine_has_a_queue_and_nothing_when_it_has_none() {
+    phalanx_idle::watch();
+    let run = |elements| {
+        let mut bench = Bench::new(Limits::default());
+        bench.submit(elements);
+        loop {
+            let assigned = bench.assigned();
+            if assigned.is_empty() {
+                break waiting(&mut bench.client);
+            }
+            assigned.iter().for_each(|assign| bench.report(assign, 8));
+        }
+    };
+    let alone = run(1);
+    assert!(!alone.is_empty() && alone.iter().all(|event| !event.crowded));
+    assert!(run(100).iter().any(|event| event.crowded));
+}
+
 #[test]
 fn a_client_that_does_not_read_gets_no_more_made_until_it_does() {
     let mut bench = Bench::new(Limits::default());
