@@ -25,6 +25,7 @@ fn compile(name: &str, main: &str) -> (bool, String) {
     let out = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--offline", "--color", "never", "--target-dir"])
         .arg(build_folder())
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(&folder)
         .output()
         .expect("cargo starts");
