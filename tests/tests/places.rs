@@ -49,6 +49,8 @@ fn who_follows_goes_where_the_other_has_been() {
     let finished = run(&cluster, &["follow", cluster.gate("gate").folder()]);
     let text = finished.line("nowhere: ");
     assert!(text.contains("there is no engine on which all the jobs ran that it follows"), "{text}");
+    let text = finished.line("gone: ");
+    assert!(text.contains("the engines are gone on which the jobs ran that it follows"), "{text}");
 }
 
 #[test]

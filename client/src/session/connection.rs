@@ -7,22 +7,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use phalanx_proto::host;
-use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
-use phalanx_proto::v1::{self, ClientEvent, Refusal, client_event::Kind};
-use phalanx_proto::version::{PROTOCOL_VERSION, VERSION};
+use phalanx_proto::v1::{ClientEvent, client_event::Kind};
 use tokio::sync::mpsc;
-use tonic::transport::Channel;
 
 use super::control::Wishes;
 use super::drive::Drive;
 use super::kept::Kept;
-use super::outgoing::{Outgoing, outgoing};
+use super::link::{Link, Over, connect, goodbye, status};
+use super::submit::refusal;
 use super::upload;
 use super::{Command, Engines, FileSource};
 use crate::error::Error;
 use crate::job::{Ended, Job, JobPlan};
-use crate::program::this_program;
 
 /// Between two attempts to reach a controller that went away.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -47,7 +43,7 @@ pub(super) struct Io {
     /// Kept jobs that are followed, by their numbers, of which the controller has not said whether it knows them.
     pub(super) unanswered: BTreeSet<u64>,
     /// Jobs that wait for others, and are not submitted before that is known: the controller must know those.
-    held: Vec<(Arc<Job>, bool)>,
+    pub(super) held: Vec<(Arc<Job>, bool)>,
     /// What is said to those who still wait when it ends.
     last_words: Error,
 }
@@ -64,23 +60,6 @@ impl Drop for Io {
         self.kept.end(&self.last_words);
         self.wishes.fail(&self.last_words);
     }
-}
-
-/// An established session.
-struct Link {
-    outgoing: Outgoing,
-    events: Incoming<ClientEvent>,
-    channel: Channel,
-}
-
-/// Why a session ended.
-enum Over {
-    /// The client was closed.
-    Closed,
-    /// The connection was lost, and may come back.
-    Lost(String),
-    /// The controller will not have this client.
-    Refused(Error),
 }
 
 pub(super) fn spawn(
@@ -212,48 +191,6 @@ impl Io {
         }
     }
 
-    fn end_direct(&self, why: &str) {
-        self.jobs.retain(|_, job| {
-            // What is kept may go on without us.
-            let direct = matches!(job.spec.plan, JobPlan::Direct { .. }) && !job.spec.options.kept;
-            if direct {
-                job.end(Ended::Failed(Error::ControllerLost(why.to_owned())));
-            }
-            !direct
-        });
-    }
-
-    fn resubmit(&mut self, outgoing: &Outgoing) {
-        (self.unanswered, self.held) = Default::default();
-        // One that is over needs nothing more; only its end was not heard of.
-        self.jobs.retain(|_, job| job.spec.options.kept || !job.is_over());
-        // The others' commands are still to come, and each job is submitted once.
-        let taken = self.jobs.iter().filter(|job| job.is_taken());
-        let mut jobs: Vec<_> = taken.map(|job| Arc::clone(&job)).collect();
-        jobs.sort_by_key(|job| job.key);
-        let (kept, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.spec.options.kept);
-        for job in kept {
-            job.follow();
-            self.unanswered.insert(job.key);
-            outgoing.send_ahead(upload::attach(job.key, job.id, job.spec.result_type));
-        }
-        for job in others {
-            self.submit(job, outgoing, true);
-        }
-    }
-
-    /// The controller has said whether it knows a job that is followed.
-    pub(super) fn answered(&mut self, key: u64, outgoing: &Outgoing) {
-        if !self.unanswered.remove(&key) || !self.unanswered.is_empty() {
-            return;
-        }
-        let mut held = std::mem::take(&mut self.held);
-        held.sort_by_key(|(job, _)| job.key);
-        for (job, again) in held.into_iter().filter(|(job, _)| !job.is_over()) {
-            self.submit(job, outgoing, again);
-        }
-    }
-
     async fn serve(&mut self, mut link: Link) -> Over {
         loop {
             tokio::select! {
@@ -296,36 +233,6 @@ impl Io {
         }
     }
 
-    /// The job ends; whether it was under way. No part of it is sent after this.
-    fn abort(&self, key: u64) -> bool {
-        let Some((_, job)) = self.jobs.remove(&key) else { return false };
-        job.end(Ended::Failed(Error::Aborted));
-        true
-    }
-
-    /// The data of small jobs goes out at once, with them; that of others takes its time beside them.
-    pub(super) fn submit(&mut self, job: Arc<Job>, outgoing: &Outgoing, again: bool) {
-        if !self.unanswered.is_empty() && !job.spec.options.after.is_empty() {
-            return self.held.push((job, again));
-        }
-        let waits = match job.spec.options.settled() {
-            Ok(waits) => waits,
-            Err(why) => {
-                self.jobs.remove(&job.key);
-                let error = Error::Impossible(why.to_owned());
-                self.kept.refused(job.key, &error);
-                return job.end(Ended::Failed(error));
-            }
-        };
-        outgoing.send_ahead(upload::submission(&job, again, waits));
-        if let Some(messages) = upload::small(&job)
-            && outgoing.try_send(messages).is_ok()
-        {
-            return;
-        }
-        tokio::spawn(upload::data(job, outgoing.clone()));
-    }
-
     fn on_event(&mut self, event: Kind, link: &Link) -> Result<(), Over> {
         let job = |key: u64| self.jobs.get(&key).map(|job| Arc::clone(&job));
         match event {
@@ -361,9 +268,10 @@ impl Io {
                 self.kept.aborting.remove(finished.job);
             }
             Kind::Refused(refused) => {
-                let error = refusal(&refused, &self.engines);
+                let job = self.jobs.remove(&refused.job).map(|(_, job)| job);
+                let error = refusal(&refused, job.as_deref(), &self.engines);
                 self.kept.refused(refused.job, &error);
-                if let Some((_, job)) = self.jobs.remove(&refused.job) {
+                if let Some(job) = job {
                     job.end(Ended::Failed(error));
                 }
             }
@@ -375,62 +283,6 @@ impl Io {
             Kind::Accepted(_) | Kind::Welcome(_) => {}
         }
         Ok(())
-    }
-}
-
-/// One attempt. It can be given up at any point.
-async fn connect(source: FileSource, engines: Arc<Engines>) -> Result<Link, Over> {
-    let file = tokio::task::spawn_blocking(move || source()).await;
-    let file = file.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())).map_err(Over::Lost)?;
-    let program = this_program().map_err(Over::Lost)?;
-    let host_id = host::id();
-    let connected = phalanx_link::connect(&file, &host_id).await.map_err(|e| Over::Lost(e.to_string()))?;
-    let (outgoing, messages) = outgoing();
-    let peer = v1::Peer {
-        protocol: PROTOCOL_VERSION,
-        version: VERSION.to_owned(),
-        host: host::name(),
-        host_id,
-        pid: std::process::id(),
-    };
-    let hello = upload::hello(v1::ClientHello { peer: Some(peer), program: Some(program) });
-    outgoing.send_ahead(hello);
-    let session = phalanx_link::open_session(connected.channel.clone(), CLIENT_SESSION, messages);
-    let mut events: Incoming<ClientEvent> = session.await.map_err(|e| status(&e))?;
-    match phalanx_link::first_message(&mut events).await.map_err(|e| status(&e))?.and_then(|e| e.kind) {
-        Some(Kind::Welcome(welcome)) => {
-            tracing::info!(profile = file.profile, "connected to the controller over {}", connected.route);
-            engines.reset(&file.profile, welcome.engines);
-        }
-        Some(Kind::Goodbye(bye)) => return Err(goodbye(bye)),
-        other => return Err(Over::Lost(format!("the controller's first word was {other:?}"))),
-    }
-    Ok(Link { outgoing, events, channel: connected.channel })
-}
-
-fn refusal(refused: &v1::JobRefused, engines: &Engines) -> Error {
-    match refused.code() {
-        Refusal::NoEngines => Error::NoEngines,
-        Refusal::UnknownEngine if engines.ids().is_empty() => Error::NoEngines,
-        Refusal::Impossible => Error::Impossible(refused.message.clone()),
-        Refusal::UnknownJob => Error::UnknownDependency(refused.message.clone()),
-        _ => Error::JobRefused(refused.message.clone()),
-    }
-}
-
-fn goodbye(bye: v1::Goodbye) -> Over {
-    match bye.code() {
-        Refusal::Shutdown => Over::Lost(bye.message),
-        _ => Over::Refused(Error::Refused(bye.message)),
-    }
-}
-
-fn status(status: &tonic::Status) -> Over {
-    match status.code() {
-        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => {
-            Over::Refused(Error::Refused(status.message().to_owned()))
-        }
-        _ => Over::Lost(phalanx_proto::lost::reason(status)),
     }
 }
 

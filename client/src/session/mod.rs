@@ -17,8 +17,10 @@ mod control;
 mod drive;
 mod engines;
 mod kept;
+mod link;
 mod outgoing;
 mod standstill;
+mod submit;
 mod upload;
 
 use std::pin::Pin;

@@ -117,8 +117,12 @@ fn follow(client: &Client, gate: &Gate) -> phalanx::Result<()> {
     assert!(engines(&here).iter().all(|engine| engines(&stage).contains(engine)));
     let elsewhere = view.clone().targets(3).apply(|| 1, ());
     elsewhere.get()?;
-    let both = view.follow(Dependency::all([&stage]).and(&elsewhere)).apply(|| 2, ()).get();
+    let both = view.clone().follow(Dependency::all([&stage]).and(&elsewhere)).apply(|| 2, ()).get();
     println!("nowhere: {}", both.expect_err("nobody ran both"));
+    client.shutdown(3)?;
+    let gone = view.follow(&elsewhere).apply(|| 3, ()).get().expect_err("its engine is gone");
+    assert!(matches!(gone, Error::Impossible(_)), "{gone:?}");
+    println!("gone: {gone}");
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! Connections that break down, and what is said again when they are back.
 
+use phalanx_proto::v1;
+
+use super::super::outgoing::{Outgoing, outgoing};
 use super::*;
 use crate::job::JobSpec;
 use crate::worker::Function;
