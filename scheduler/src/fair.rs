@@ -9,56 +9,14 @@
 //! one lane. Those of one client are listed under one time, the highest priority first, so priorities order what a client gets and not
 //! how much; lanes of one priority share like their jobs do.
 
-use std::cmp::Reverse;
+mod lane;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use lane::{ClientShare, JobShare, Lane, Place};
 
 /// An order by virtual time is refreshed when it is off by this much.
 const DRIFT_NS: u64 = 250_000;
-
-#[derive(Debug, Default)]
-struct JobShare {
-    lane: u32,
-    time: u64,
-    /// The time under which it is listed, while it is ready.
-    key: u64,
-    ready: bool,
-}
-
-#[derive(Debug, Default)]
-struct ClientShare {
-    time: u64,
-    pressed: bool,
-    lanes: Vec<u32>,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    client: u32,
-    program: u32,
-    priority: i32,
-    class: Option<u32>,
-    jobs: BTreeSet<(u64, u32)>,
-    /// Jobs, ready or not.
-    members: u32,
-    now: u64,
-    /// Its client's time when it was listed, and its first job's.
-    key: u64,
-    head: u64,
-    listed: bool,
-}
-
-/// Where a lane is listed: its client's time, its priority, its first job's time, its slot.
-type Place = (u64, Reverse<i32>, u64, u32);
-
-impl Lane {
-    fn place(&self, slot: u32) -> Place {
-        (self.key, Reverse(self.priority), self.head, slot)
-    }
-
-    fn first_key(&self) -> u64 {
-        self.jobs.first().map_or(self.head, |(key, _)| *key)
-    }
-}
 
 /// All shares, by the slots of jobs, clients and programs.
 #[derive(Debug, Default)]
@@ -417,5 +375,4 @@ impl Fair {
 }
 
 #[cfg(test)]
-#[path = "fair_tests.rs"]
 mod tests;

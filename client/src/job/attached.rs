@@ -9,7 +9,8 @@ use phalanx_proto::v1::{self, attached};
 
 use super::dependency::Fate;
 use super::options::JobOptions;
-use super::state::{Job, JobPlan, JobSpec, Lost};
+use super::spec::{JobPlan, JobSpec};
+use super::state::{Job, Lost};
 use crate::codec::Elements;
 use crate::error::{RemoteError, RemoteErrorKind};
 use crate::worker::Function;

@@ -15,50 +15,12 @@ use phalanx_proto::v1;
 use super::attempts::LostAttempt;
 use super::coverage::Coverage;
 use super::dependency::Fate;
-use super::options::JobOptions;
 use super::output::JobOutput;
 use super::promise::{Promise, Since};
 use super::run::RunResult;
-use crate::codec::Elements;
+use super::spec::{JobPlan, JobSpec};
 use crate::error::{Error, RemoteError, RemoteErrorKind};
-use crate::worker::{Function, now_ns};
-
-/// What a view asks for.
-pub(crate) struct JobSpec {
-    pub(crate) function: Function,
-    pub(crate) elements: Elements,
-    pub(crate) context: Bytes,
-    pub(crate) plan: JobPlan,
-    pub(crate) options: JobOptions,
-    /// Which element of a run each of these is, when that is not its place here.
-    pub(crate) numbers: Option<Arc<[u64]>>,
-    /// What its values are made of.
-    pub(crate) result_type: &'static str,
-}
-
-impl JobSpec {
-    /// A job like any other, of elements that are its own.
-    pub(crate) fn new(function: Function, elements: Elements, context: Bytes, plan: JobPlan) -> Self {
-        Self {
-            function,
-            elements,
-            context,
-            plan,
-            options: JobOptions::default(),
-            numbers: None,
-            result_type: "",
-        }
-    }
-}
-
-/// Where elements go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum JobPlan {
-    /// Wherever there is room; 0 is automatic.
-    Balanced { chunksize: u64 },
-    /// The i-th block of the elements on the i-th of these.
-    Direct { targets: Vec<u32> },
-}
+use crate::worker::now_ns;
 
 /// A job.
 pub(crate) struct Job {

@@ -20,7 +20,9 @@ use super::handle::{Ended, Gone, Predecessor, WorkerContext};
 use super::pipes::Pipes;
 use super::process::Process;
 use super::run_limits::RunLimits;
+use super::served::{Fault, Served, ended};
 use super::spawn::{self, Streams};
+use super::wire::{Wire, write_frames};
 use crate::board::{Board, Running};
 use crate::config::Workers;
 use crate::outbound::{begun, output, refused, report, report_part, returned};
@@ -359,67 +361,3 @@ impl Life {
         Served::Dismissed
     }
 }
-
-/// Where a worker's frames come from.
-struct Wire {
-    from: QuietReader,
-    decoder: FrameDecoder,
-}
-
-/// Why serving a worker came to an end.
-enum Served {
-    /// It closed its end.
-    Closed,
-    /// The engine has no use for it any more.
-    Dismissed,
-    /// The engine wants it ended at once.
-    Killed,
-    /// An element ran for longer than it may.
-    Overran(Running, Duration),
-}
-
-struct Fault {
-    kind: WorkerLossKind,
-    message: String,
-}
-
-impl Fault {
-    fn died(message: String) -> Self {
-        Self { kind: WorkerLossKind::Died, message }
-    }
-
-    fn cannot_start(message: String) -> Self {
-        Self { kind: WorkerLossKind::CannotStart, message }
-    }
-}
-
-fn ended(kind: WorkerLossKind, message: impl Into<String>) -> Ended {
-    Ended { kind, message: message.into(), running: None, signal: None, owes: true }
-}
-
-/// Small frames go out together; large payloads go out as they lie, and what has become urgent meanwhile before the next one.
-async fn write_frames(
-    to: &mut QuietWriter,
-    frames: &mut Vec<Frame>,
-    urgent: &mut mpsc::Receiver<Frame>,
-) -> std::io::Result<()> {
-    let mut buffer = BytesMut::new();
-    for frame in frames.drain(..) {
-        while let Ok(urgent) = urgent.try_recv() {
-            urgent.encode(&mut buffer);
-        }
-        let data = frame.encode_head(&mut buffer);
-        if data.len() < 16 << 10 {
-            buffer.extend_from_slice(&data);
-        } else {
-            to.write_all(&buffer).await?;
-            buffer.clear();
-            to.write_all(&data).await?;
-        }
-    }
-    to.write_all(&buffer).await
-}
-
-#[cfg(test)]
-#[path = "life_tests.rs"]
-mod tests;

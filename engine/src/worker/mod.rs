@@ -6,7 +6,9 @@ mod pipes;
 mod process;
 mod run_limits;
 mod said;
+mod served;
 mod spawn;
+mod wire;
 
 use std::os::unix::net::UnixStream;
 

@@ -1,7 +1,11 @@
 //! Frames on their way to a worker that takes its time.
 
+use std::os::unix::net::UnixStream;
+
 use bytes::Bytes;
+use phalanx_idle::quiet;
 use phalanx_proto::frames::Part;
+use tokio::io::AsyncReadExt;
 
 use super::*;
 
