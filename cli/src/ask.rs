@@ -8,9 +8,13 @@ use phalanx_profile::{
     ConnectionError, ConnectionFile, Lock, LockError, LockStatus, Profile, ProfileError, Role,
 };
 use phalanx_proto::host;
+use phalanx_proto::ids::JobId;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::cluster_client::ClusterClient;
-use phalanx_proto::v1::{ExplainRequest, HistoryReply, HistoryRequest, StatusRequest};
+use phalanx_proto::v1::{
+    ExplainRequest, HistoryReply, HistoryRequest, JobEntry, JobsRequest, NotKept, PurgeReply, PurgeRequest,
+    StatusRequest,
+};
 use thiserror::Error;
 use tonic::transport::Channel;
 
@@ -43,6 +47,9 @@ pub(crate) enum AskError {
     /// There is no such job, or more than one.
     #[error("{0}")]
     UnknownJob(String),
+    /// It does not drop what was asked for.
+    #[error("{0}")]
+    NotPurged(String),
     /// It said why it cannot answer.
     #[error("{0}")]
     History(String),
@@ -53,20 +60,12 @@ pub(crate) enum AskError {
 
 /// `phalanx status`
 pub(crate) async fn status(profile: &str) -> Result<Snapshot, AskError> {
-    let profile = Profile::open(profile)?;
-    if !may_run(&profile)? {
-        return Err(AskError::NotRunning { profile: profile.name().to_owned() });
-    }
-    Controller::connect(&profile).await?.snapshot().await
+    Controller::of(profile).await?.snapshot().await
 }
 
 /// `phalanx explain`
 pub(crate) async fn explain(profile: &str, job: &str) -> Result<Explained, AskError> {
-    let profile = Profile::open(profile)?;
-    if !may_run(&profile)? {
-        return Err(AskError::NotRunning { profile: profile.name().to_owned() });
-    }
-    Controller::connect(&profile).await?.explain(job).await
+    Controller::of(profile).await?.explain(job).await
 }
 
 /// Whether a controller may answer: one holds the profile's lock, or the profile is a copy of another machine's,
@@ -90,6 +89,15 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
+    /// The one that runs on this profile.
+    pub(crate) async fn of(profile: &str) -> Result<Controller, AskError> {
+        let profile = Profile::open(profile)?;
+        if !may_run(&profile)? {
+            return Err(AskError::NotRunning { profile: profile.name().to_owned() });
+        }
+        Self::connect(&profile).await
+    }
+
     pub(crate) async fn connect(profile: &Profile) -> Result<Controller, AskError> {
         let file = ConnectionFile::load(profile.client_file(), Role::Client)?;
         let connected = in_time(profile.name(), phalanx_link::connect(&file, &host::id())).await??;
@@ -111,6 +119,29 @@ impl Controller {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => Err(AskError::History(status.message().to_owned())),
             Err(_) => Err(AskError::Silent { profile: self.profile.clone() }),
+        }
+    }
+
+    /// All jobs that it knows, the oldest first.
+    pub(crate) async fn jobs(&mut self) -> Result<Vec<JobEntry>, AskError> {
+        match in_time(&self.profile, self.client.jobs(JobsRequest {})).await? {
+            Ok(reply) => Ok(reply.into_inner().jobs),
+            Err(status) => Err(AskError::Refused(status.message().to_owned())),
+        }
+    }
+
+    /// Drops results: all that were asked for, or none.
+    pub(crate) async fn purge(&mut self, request: PurgeRequest) -> Result<PurgeReply, AskError> {
+        let reply = match in_time(&self.profile, self.client.purge(request)).await? {
+            Ok(reply) => reply.into_inner(),
+            Err(status) => return Err(AskError::Refused(status.message().to_owned())),
+        };
+        match reply.refused() {
+            NotKept::Unspecified => Ok(reply),
+            _ => {
+                let id = JobId::from_bytes(&reply.refused_id).map(|id| id.to_string()).unwrap_or_default();
+                Err(AskError::NotPurged(format!("nothing was dropped: job {id}: {}", reply.message)))
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
 //!               explain ▶ ask (the Explain rpc) ─▶ explained           │
+//!               jobs ───▶ ask (the Jobs rpc), purge (the Purge rpc)      │
 //!               history ▶ ask (the History rpc), or the profile's file │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
@@ -18,6 +19,7 @@ mod daemon;
 mod explained;
 mod failure;
 mod history;
+mod jobs;
 mod list;
 mod moment;
 mod process;
@@ -64,6 +66,8 @@ fn run(command: &Command) -> Result<String, Failure> {
             Command::Explain(options) => {
                 report.explained(&ask::explain(&options.profile, &options.job).await?)
             }
+            Command::Jobs(options) => report.jobs(&jobs::jobs(&options.profile).await?),
+            Command::Purge(options) => report.purged(&jobs::purge(&options.profile, &options.jobs).await?),
             Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),

@@ -6,6 +6,7 @@
 //! ```
 
 use std::fmt;
+use std::str::FromStr;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -60,6 +61,15 @@ impl JobId {
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
+    }
+}
+
+impl FromStr for JobId {
+    type Err = uuid::Error;
+
+    /// As it is displayed; other usual ways to write a UUID will do.
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        uuid::Uuid::parse_str(text).map(|id| Self(id.as_u128()))
     }
 }
 

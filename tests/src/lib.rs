@@ -24,7 +24,7 @@ mod program;
 pub mod scenarios;
 mod wait;
 
-pub use binaries::find as binary;
+pub use binaries::{find as binary, phalanx};
 pub use cluster::Cluster;
 pub use daemon::Daemon;
 pub use gate::{Arrival, Gate};

@@ -2,7 +2,7 @@
 
 use phalanx_profile::{ConnectionFile, Role};
 use phalanx_tests::{
-    Cluster, DEADLINE, Finished, Gate, Network, Program, Signal, signal, wait_for, wait_until,
+    Cluster, DEADLINE, Finished, Gate, Network, Program, Signal, phalanx, signal, wait_for, wait_until,
 };
 
 fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
@@ -193,6 +193,41 @@ fn jobs_are_listed_and_purged() {
     cluster.wait_until_idle();
     assert_eq!(run(&cluster, &["purge"]).line("purged"), "purged 1");
     assert!(run(&cluster, &["list"]).lines("job ").is_empty());
+}
+
+#[test]
+fn the_shell_lists_and_purges_what_a_program_left() {
+    let cluster = Cluster::start(2);
+    let shell = |arguments: &[&str]| phalanx(cluster.home(), arguments);
+    let gate = cluster.gate("gate");
+    let done = id(run(&cluster, &["leave", "10"]).line("id "));
+    cluster.wait_until_idle();
+    let (_program, held) = hold(&cluster, &gate, 6, 2);
+    let (code, text, _) = shell(&["jobs"]);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!((code, rows.len()), (Some(0), 2), "{text}");
+    assert_eq!(rows[0][1..7], [&done, "completed", "kept", "10", "10", "0"]);
+    assert_eq!((rows[0][10], rows[0][11]), ("left", "u64"));
+    assert_eq!(rows[1][1..7], [&held, "running", "kept", "2", "6", "0"]);
+
+    let end = |id: &str| id.rsplit('-').next().unwrap().to_owned();
+    let (code, _, refused) = shell(&["purge", &end(&done), &end(&held)]);
+    assert!(
+        code == Some(1) && refused.contains("nothing was dropped") && refused.contains(&held),
+        "{refused}"
+    );
+    let (code, _, unknown) = shell(&["purge", "nosuchjob"]);
+    assert!(code == Some(1) && unknown.contains("phalanx jobs"), "{unknown}");
+    let (code, text, _) = shell(&["purge", &end(&done)]);
+    assert!(code == Some(0) && text.starts_with("dropped the results of 1 job: "), "{text}");
+    let (code, _, again) = shell(&["purge", &done]);
+    assert!(code == Some(1) && again.contains("purged"), "{again}");
+    let (code, text, _) = shell(&["purge", "--all", "--json"]);
+    assert!(code == Some(0) && text.contains("\"jobs\": 0"), "what is under way stays: {text}");
+    gate.open();
+    cluster.wait_until_idle();
+    assert_eq!(shell(&["purge", "--all"]).0, Some(0));
+    assert_eq!(shell(&["jobs"]).1, "");
 }
 
 #[test]

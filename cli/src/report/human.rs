@@ -3,9 +3,10 @@
 use phalanx_results::FileSummary;
 
 use super::table::Table;
-use super::{Report, explained_human, history_human, quantity, results_human};
+use super::{Report, explained_human, history_human, jobs_human, quantity, results_human};
 use crate::explained::Explained;
 use crate::history::Past;
+use crate::jobs::{Jobs, Purged};
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -72,6 +73,14 @@ impl Report for Human {
 
     fn explained(&self, explained: &Explained) -> String {
         explained_human::text(explained)
+    }
+
+    fn jobs(&self, jobs: &Jobs) -> String {
+        jobs_human::jobs(jobs, self.bold)
+    }
+
+    fn purged(&self, purged: &Purged) -> String {
+        jobs_human::purged(purged)
     }
 
     fn history(&self, past: &Past) -> String {

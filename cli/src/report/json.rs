@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Report;
 use crate::explained::Explained;
 use crate::history::Past;
+use crate::jobs::{Jobs, Purged};
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -29,6 +30,14 @@ impl Report for Json {
 
     fn explained(&self, explained: &Explained) -> String {
         document(explained)
+    }
+
+    fn jobs(&self, jobs: &Jobs) -> String {
+        document(jobs)
+    }
+
+    fn purged(&self, purged: &Purged) -> String {
+        document(purged)
     }
 
     fn history(&self, past: &Past) -> String {

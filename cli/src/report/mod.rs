@@ -3,6 +3,7 @@
 mod explained_human;
 mod history_human;
 mod human;
+mod jobs_human;
 mod json;
 mod plain;
 mod quantity;
@@ -17,6 +18,7 @@ use phalanx_results::FileSummary;
 
 use crate::explained::Explained;
 use crate::history::Past;
+use crate::jobs::{Jobs, Purged};
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -28,6 +30,8 @@ pub(crate) trait Report {
     fn stopped(&self, stopped: &Stopped) -> String;
     fn status(&self, snapshot: &Snapshot) -> String;
     fn explained(&self, explained: &Explained) -> String;
+    fn jobs(&self, jobs: &Jobs) -> String;
+    fn purged(&self, purged: &Purged) -> String;
     fn history(&self, past: &Past) -> String;
     fn results(&self, summary: &FileSummary) -> String;
     fn profiles(&self, profiles: &[Listed]) -> String;

@@ -8,6 +8,7 @@ use super::human::Human;
 use super::{Report, quantity};
 use crate::explained::Explained;
 use crate::history::Past;
+use crate::jobs::{Jobs, KnownJob, Purged};
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -57,6 +58,14 @@ impl Report for Plain {
         text.extend(e.waiting.iter().map(|reason| line(&["waiting".to_owned(), reason.clone()])));
         text.extend(e.after.iter().map(|id| line(&["after".to_owned(), id.clone()])));
         text
+    }
+
+    fn jobs(&self, jobs: &Jobs) -> String {
+        jobs.jobs.iter().map(|j| line(&known_job(j))).collect()
+    }
+
+    fn purged(&self, purged: &Purged) -> String {
+        Human { bold: false }.purged(purged)
     }
 
     fn history(&self, past: &Past) -> String {
@@ -126,6 +135,24 @@ fn job(j: &Job) -> [String; 11] {
         format!("{:.1}", j.percent),
         j.chunks_assigned.to_string(),
         j.age_ms.to_string(),
+        j.label.clone(),
+    ]
+}
+
+fn known_job(j: &KnownJob) -> [String; 13] {
+    [
+        "job".to_owned(),
+        j.id.clone(),
+        j.state.to_owned(),
+        if j.kept { "kept" } else { "not kept" }.to_owned(),
+        j.elements_done.to_string(),
+        j.elements.to_string(),
+        j.elements_failed.to_string(),
+        j.kept_bytes.to_string(),
+        j.age_ms.to_string(),
+        j.ended_ms.map_or_else(String::new, |ms| ms.to_string()),
+        if j.client_left { "left" } else { "connected" }.to_owned(),
+        j.result_type.clone(),
         j.label.clone(),
     ]
 }

@@ -5,6 +5,7 @@ use super::json::Json;
 use super::plain::Plain;
 use super::*;
 use crate::explained::Held;
+use crate::jobs::KnownJob;
 use crate::list::State;
 use crate::snapshot::{ControllerInfo, Engine, Job};
 
@@ -301,4 +302,45 @@ fn history() {
     assert_eq!(Human { bold: false }.history(&none), "profile nbserver: no jobs in its history fit\n");
     let text = Plain.history(&past()) + &Plain.history(&past_chunks());
     assert!(text.lines().all(|line| line.split('\t').count() == 15), "{text}");
+}
+
+#[test]
+fn what_is_known_and_kept() {
+    let running = KnownJob {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        label: "sweep::simulate".to_owned(),
+        state: "running",
+        kept: false,
+        client_left: false,
+        elements: 1000,
+        elements_done: 420,
+        elements_failed: 0,
+        age_ms: 252_000,
+        ended_ms: None,
+        kept_bytes: 0,
+        result_type: String::new(),
+    };
+    let failed = KnownJob {
+        id: "01890a5d-ac96-774b-bcce-000000000001".to_owned(),
+        label: "survey\x1b[2J".to_owned(),
+        state: "failed",
+        kept: true,
+        client_left: true,
+        elements_done: 997,
+        elements_failed: 3,
+        ended_ms: Some(7_200_000),
+        kept_bytes: 64 << 20,
+        result_type: "alloc::vec::Vec<f64>".to_owned(),
+        ..running.clone()
+    };
+    let jobs = Jobs { profile: "nbserver".to_owned(), jobs: vec![failed, running] };
+    insta::assert_snapshot!("jobs_human", Human { bold: false }.jobs(&jobs));
+    insta::assert_snapshot!("jobs_plain", Plain.jobs(&jobs));
+    insta::assert_snapshot!("jobs_json", Json.jobs(&jobs));
+    let none = Jobs { jobs: vec![], ..jobs };
+    assert_eq!(Human { bold: false }.jobs(&none), "profile nbserver: nothing runs, and nothing is kept\n");
+    assert_eq!(Plain.jobs(&none), "");
+    let purged = Purged { profile: "nbserver".to_owned(), jobs: 2, bytes: 65 << 20 };
+    assert_eq!(Human { bold: false }.purged(&purged), "dropped the results of 2 jobs: 65.0 MiB\n");
+    insta::assert_snapshot!("purged_json", Json.purged(&purged));
 }

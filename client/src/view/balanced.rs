@@ -133,6 +133,7 @@ impl LoadBalancedView {
     /// (A cluster of [`Client::local`](crate::Client::local) ends with its client, and whatever it keeps.)
     ///
     /// Without it a job is ended with its client, so that a program that is interrupted does not leave the cluster busy with what nobody waits for.
+    /// What a kept job runs [`after`](Self::after) is therefore to be kept too: if that is ended with its client, the kept one can never be run.
     ///
     /// ```
     /// # let client = phalanx::Client::in_process(2)?;

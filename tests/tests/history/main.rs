@@ -7,7 +7,6 @@ mod lives;
 mod questions;
 
 use std::path::Path;
-use std::process::Command;
 
 use phalanx_tests::{Cluster, Finished, Program};
 use serde_json::Value;
@@ -18,11 +17,7 @@ fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
 
 /// `phalanx history` on the cluster's profile: its exit code, what it printed, what it complained of.
 fn phalanx(home: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(phalanx_tests::binary("phalanx"));
-    command.args(["history", "--profile", "test"]).args(arguments).env("PHALANX_HOME", home);
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    phalanx_tests::phalanx(home, &[&["history"], arguments].concat())
 }
 
 /// The same with `--json`, which must go well.

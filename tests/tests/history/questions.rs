@@ -109,7 +109,7 @@ fn what_cannot_be_asked_or_answered_is_one_clear_error() {
     fails(&["--job", "zzzz"], 1, "is no job's id");
     fails(&["--job", "abcdef"], 1, "the history holds no job \"abcdef\"");
     fails(&["--job", "abcdef", "--state", "failed"], 2, "cannot be used with");
-    fails(&["--profile", "nobody"], 2, "cannot be used multiple times");
+    fails(&["--profile", "nobody"], 11, "nobody");
 }
 
 #[test]
