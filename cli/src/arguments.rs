@@ -10,8 +10,8 @@ use phalanx_history::JobState;
 
 use crate::moment;
 use examples::{
-    EXAMPLES, EXPLAIN_EXAMPLES, HISTORY_EXAMPLES, JOBS_EXAMPLES, LIST_EXAMPLES, PURGE_EXAMPLES,
-    RESULTS_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, STOP_EXAMPLES,
+    ABORT_EXAMPLES, EXAMPLES, EXPLAIN_EXAMPLES, HISTORY_EXAMPLES, JOBS_EXAMPLES, LIST_EXAMPLES,
+    PURGE_EXAMPLES, RESULTS_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, STOP_EXAMPLES,
 };
 
 /// Starts, stops and looks at a Phalanx cluster: one controller, many engines.
@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Shows the jobs that run, and those whose results are kept
     #[command(after_help = JOBS_EXAMPLES)]
     Jobs(JobsOptions),
+    /// Ends jobs, also those of other programs
+    #[command(after_help = ABORT_EXAMPLES)]
+    Abort(AbortOptions),
     /// Drops kept results
     #[command(after_help = PURGE_EXAMPLES)]
     Purge(PurgeOptions),
@@ -62,6 +65,7 @@ impl Command {
             Command::Status(options) => options.json,
             Command::Explain(options) => options.json,
             Command::Jobs(options) => options.json,
+            Command::Abort(options) => options.json,
             Command::Purge(options) => options.json,
             Command::History(options) => options.json,
             Command::Results(options) => options.json,
@@ -145,6 +149,22 @@ pub(crate) struct ExplainOptions {
 /// `phalanx jobs`
 #[derive(Debug, Args)]
 pub(crate) struct JobsOptions {
+    /// The profile whose controller to ask
+    #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
+    pub(crate) profile: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `phalanx abort`
+#[derive(Debug, Args)]
+pub(crate) struct AbortOptions {
+    /// The jobs: their ids, either end of them, or their labels
+    #[arg(value_name = "JOB", required = true, num_args = 1..)]
+    pub(crate) jobs: Vec<String>,
+
     /// The profile whose controller to ask
     #[arg(long, value_name = "NAME", default_value = "default", env = "PHALANX_PROFILE")]
     pub(crate) profile: String,
@@ -277,7 +297,9 @@ mod tests {
         let mut command = Arguments::command().term_width(110);
         command.build();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["start", "stop", "status", "explain", "jobs", "purge", "history", "results", "list"] {
+        for name in
+            ["start", "stop", "status", "explain", "jobs", "abort", "purge", "history", "results", "list"]
+        {
             let sub = command.find_subcommand_mut(name).expect("a command of ours");
             // What the environment holds here would make the text differ from machine to machine.
             let help = sub.clone().mut_args(|a| a.hide_env_values(true)).render_long_help();

@@ -12,8 +12,8 @@ use phalanx_proto::ids::JobId;
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::cluster_client::ClusterClient;
 use phalanx_proto::v1::{
-    ExplainRequest, HistoryReply, HistoryRequest, JobEntry, JobsRequest, NotKept, PurgeReply, PurgeRequest,
-    StatusRequest,
+    AbortRequest, AbortedJob, ExplainRequest, HistoryReply, HistoryRequest, JobEntry, JobsRequest, NotKept,
+    PurgeReply, PurgeRequest, StatusRequest,
 };
 use thiserror::Error;
 use tonic::transport::Channel;
@@ -122,6 +122,14 @@ impl Controller {
         }
     }
 
+    /// Ends jobs: all that are named, or none.
+    pub(crate) async fn abort(&mut self, jobs: Vec<String>) -> Result<Vec<AbortedJob>, AskError> {
+        match in_time(&self.profile, self.client.abort(AbortRequest { jobs })).await? {
+            Ok(reply) => Ok(reply.into_inner().jobs),
+            Err(status) => Err(named(&status)),
+        }
+    }
+
     /// All jobs that it knows, the oldest first.
     pub(crate) async fn jobs(&mut self) -> Result<Vec<JobEntry>, AskError> {
         match in_time(&self.profile, self.client.jobs(JobsRequest {})).await? {
@@ -149,11 +157,17 @@ impl Controller {
         let asking = self.client.explain(ExplainRequest { job: job.to_owned() });
         match in_time(&self.profile, asking).await? {
             Ok(reply) => Ok(Explained::new(reply.into_inner())),
-            Err(status) if status.code() == tonic::Code::NotFound => {
-                Err(AskError::UnknownJob(status.message().to_owned()))
-            }
-            Err(status) => Err(AskError::Refused(status.message().to_owned())),
+            Err(status) => Err(named(&status)),
         }
+    }
+}
+
+/// Why a job that was named was not found.
+fn named(status: &tonic::Status) -> AskError {
+    let text = status.message().to_owned();
+    match status.code() {
+        tonic::Code::NotFound | tonic::Code::InvalidArgument => AskError::UnknownJob(text),
+        _ => AskError::Refused(text),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `phalanx jobs` and `phalanx purge`: what a controller knows and keeps, and dropping what it keeps.
+//! `phalanx jobs`, `phalanx abort` and `phalanx purge`: what a controller knows and keeps, ending what runs, and dropping what is kept.
 
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1::{JobEntry, JobPhase, PurgeRequest};
@@ -35,6 +35,20 @@ pub(crate) struct KnownJob {
     pub(crate) kept_bytes: u64,
     /// Of its values; unknown where nothing is kept.
     pub(crate) result_type: String,
+}
+
+/// What was ended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Aborted {
+    pub(crate) profile: String,
+    pub(crate) jobs: Vec<AbortedJob>,
+}
+
+/// A job that was under way.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AbortedJob {
+    pub(crate) id: String,
+    pub(crate) label: String,
 }
 
 /// What was dropped.
@@ -80,6 +94,13 @@ pub(crate) async fn jobs(profile: &str) -> Result<Jobs, AskError> {
     let mut controller = Controller::of(profile).await?;
     let jobs = controller.jobs().await?.into_iter().map(KnownJob::new).collect();
     Ok(Jobs { profile: profile.to_owned(), jobs })
+}
+
+/// `phalanx abort`
+pub(crate) async fn abort(profile: &str, named: &[String]) -> Result<Aborted, AskError> {
+    let jobs = Controller::of(profile).await?.abort(named.to_vec()).await?;
+    let jobs = jobs.into_iter().map(|job| AbortedJob { id: job.id, label: job.label }).collect();
+    Ok(Aborted { profile: profile.to_owned(), jobs })
 }
 
 /// `phalanx purge`: of these jobs, or of all that have ended if none is named.

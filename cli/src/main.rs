@@ -5,7 +5,7 @@
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
 //!               explain ▶ ask (the Explain rpc) ─▶ explained           │
-//!               jobs ───▶ ask (the Jobs rpc), purge (the Purge rpc)      │
+//!               jobs, abort, purge ▶ ask (the rpcs of these names)       │
 //!               history ▶ ask (the History rpc), or the profile's file │
 //!               list  ──▶ the profiles and their locks                 │
 //!               results ▶ a file of results                            ┘
@@ -67,6 +67,7 @@ fn run(command: &Command) -> Result<String, Failure> {
                 report.explained(&ask::explain(&options.profile, &options.job).await?)
             }
             Command::Jobs(options) => report.jobs(&jobs::jobs(&options.profile).await?),
+            Command::Abort(options) => report.aborted(&jobs::abort(&options.profile, &options.jobs).await?),
             Command::Purge(options) => report.purged(&jobs::purge(&options.profile, &options.jobs).await?),
             Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),

@@ -28,10 +28,10 @@ use phalanx_proto::v1::node_command::Kind as Command;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan, ExplainReply, ExplainRequest,
-    HistoryReply, HistoryRequest, JobsReply, JobsRequest, NodeMessage, Peer, Program, ProgramPiece,
-    ProgramStored, PurgeReply, PurgeRequest, Register, Report, ReportPart, Segment, StatusReply,
-    StatusRequest, Submit, submit,
+    AbortReply, AbortRequest, Assign, BalancedPlan, ClientEvent, ClientHello, ClientMessage, DirectPlan,
+    ExplainReply, ExplainRequest, HistoryReply, HistoryRequest, JobsReply, JobsRequest, NodeMessage, Peer,
+    Program, ProgramPiece, ProgramStored, PurgeReply, PurgeRequest, Register, Report, ReportPart, Segment,
+    StatusReply, StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use tokio::net::{UnixListener, UnixStream};
@@ -339,6 +339,10 @@ impl Cluster for Bare {
     }
 
     async fn jobs(&self, _: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn abort(&self, _: Request<AbortRequest>) -> Result<Response<AbortReply>, Status> {
         Err(Status::unimplemented("not measured"))
     }
 

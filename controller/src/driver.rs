@@ -17,6 +17,7 @@
 //! - `history`: what is noted of jobs for later;
 //! - `backlog`: what is handled next; `clock`: the scheduler's time; `failures`: the words for what went wrong; `status`: a look from outside.
 
+mod abort;
 mod actions;
 mod assign;
 mod backlog;
@@ -226,6 +227,7 @@ impl Driver {
             // The asker may be gone again.
             Event::Status { reply } => drop(reply.send(self.status())),
             Event::Explain { job, reply } => drop(reply.send(self.explain(&job))),
+            Event::Abort { jobs, reply } => drop(reply.send(self.abort(&jobs))),
             Event::Jobs { reply } => drop(reply.send(self.list_jobs())),
             Event::Purge { wanted, reply } => drop(reply.send(self.purge(&wanted))),
         }

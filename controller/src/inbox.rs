@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use phalanx_proto::ids::{ClientId, NodeId};
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
-use phalanx_proto::v1::{ClientEvent, ExplainReply, JobsReply, NodeCommand, PurgeReply, StatusReply};
+use phalanx_proto::v1::{
+    AbortReply, ClientEvent, ExplainReply, JobsReply, NodeCommand, PurgeReply, StatusReply,
+};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -62,6 +64,11 @@ pub(crate) enum Event {
         job: String,
         reply: oneshot::Sender<Result<ExplainReply, String>>,
     },
+    /// Ends jobs, which are named likewise.
+    Abort {
+        jobs: Vec<String>,
+        reply: oneshot::Sender<Result<AbortReply, String>>,
+    },
     Jobs {
         reply: oneshot::Sender<JobsReply>,
     },
@@ -97,6 +104,7 @@ impl Event {
             Self::Beat { .. }
             | Self::Status { .. }
             | Self::Explain { .. }
+            | Self::Abort { .. }
             | Self::Jobs { .. }
             | Self::Purge { .. } => None,
         }

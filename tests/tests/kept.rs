@@ -196,13 +196,13 @@ fn jobs_are_listed_and_purged() {
 }
 
 #[test]
-fn the_shell_lists_and_purges_what_a_program_left() {
+fn the_shell_lists_aborts_and_purges_what_a_program_left() {
     let cluster = Cluster::start(2);
     let shell = |arguments: &[&str]| phalanx(cluster.home(), arguments);
     let gate = cluster.gate("gate");
     let done = id(run(&cluster, &["leave", "10"]).line("id "));
     cluster.wait_until_idle();
-    let (_program, held) = hold(&cluster, &gate, 6, 2);
+    let (program, held) = hold(&cluster, &gate, 6, 2);
     let (code, text, _) = shell(&["jobs"]);
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!((code, rows.len()), (Some(0), 2), "{text}");
@@ -224,8 +224,19 @@ fn the_shell_lists_and_purges_what_a_program_left() {
     assert!(code == Some(1) && again.contains("purged"), "{again}");
     let (code, text, _) = shell(&["purge", "--all", "--json"]);
     assert!(code == Some(0) && text.contains("\"jobs\": 0"), "what is under way stays: {text}");
-    gate.open();
+    let (code, _, refused) = shell(&["abort", "held", "nosuchjob"]);
+    assert!(code == Some(1) && refused.contains("nosuchjob"), "{refused}");
+    assert_eq!(cluster.status().jobs.len(), 1, "with a name that fits none, none is aborted");
+    let (code, text, _) = shell(&["abort", "held"]);
+    assert_eq!((code, text), (Some(0), format!("aborted job {held}, held\n")));
+    let ended = program.wait();
+    assert!(
+        !ended.status.success() && ended.stderr.contains("aborted"),
+        "its client is told: {}",
+        ended.stderr
+    );
     cluster.wait_until_idle();
+    assert!(shell(&["jobs"]).1.contains(&format!("job\t{held}\taborted\tkept\t2\t6")));
     assert_eq!(shell(&["purge", "--all"]).0, Some(0));
     assert_eq!(shell(&["jobs"]).1, "");
 }

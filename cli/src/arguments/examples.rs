@@ -132,8 +132,20 @@ impossible (what is left of it can never be run).
 
 Exit codes: 0 it was read, 1 an error, 11 nothing runs on the profile.";
 
+pub(super) const ABORT_EXAMPLES: &str = "\
+What waits is dropped at once; functions that run are told (phalanx::interrupted()), and their processes ended
+if they have not stopped after a grace time (engine --cancel-grace). The program whose job it is gets
+Error::Aborted. With a name that fits no job, or several, none is aborted.
+
+Examples:
+  phalanx abort b302099a8057            the end of an id, as phalanx status shows it, or its beginning
+  phalanx abort survey                  a label
+
+Exit codes: 0 they are aborted, 1 an error: no such job, or several; 2 wrong usage; 11 nothing runs on the
+profile.";
+
 pub(super) const PURGE_EXAMPLES: &str = "\
-With an id of which nothing can be dropped, nothing is. What is under way stays: abort it, or wait for its end.
+With an id of which nothing can be dropped, nothing is. What is under way stays: phalanx abort it, or wait for its end.
 
 Examples:
   phalanx purge b302099a8057            the end of an id, as phalanx jobs shows it, or its beginning

@@ -6,7 +6,7 @@ use super::table::Table;
 use super::{Report, explained_human, history_human, jobs_human, quantity, results_human};
 use crate::explained::Explained;
 use crate::history::Past;
-use crate::jobs::{Jobs, Purged};
+use crate::jobs::{Aborted, Jobs, Purged};
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -77,6 +77,10 @@ impl Report for Human {
 
     fn jobs(&self, jobs: &Jobs) -> String {
         jobs_human::jobs(jobs, self.bold)
+    }
+
+    fn aborted(&self, aborted: &Aborted) -> String {
+        jobs_human::aborted(aborted)
     }
 
     fn purged(&self, purged: &Purged) -> String {

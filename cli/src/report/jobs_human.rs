@@ -1,8 +1,8 @@
-//! `phalanx jobs` and `phalanx purge`, for people.
+//! `phalanx jobs`, `phalanx abort` and `phalanx purge`, for people.
 
 use super::quantity;
 use super::table::Table;
-use crate::jobs::{Jobs, Purged};
+use crate::jobs::{Aborted, AbortedJob, Jobs, Purged};
 
 pub(super) fn jobs(jobs: &Jobs, bold: bool) -> String {
     if jobs.jobs.is_empty() {
@@ -29,6 +29,11 @@ pub(super) fn jobs(jobs: &Jobs, bold: bool) -> String {
         ]);
     }
     table.render(bold)
+}
+
+pub(super) fn aborted(aborted: &Aborted) -> String {
+    let line = |job: &AbortedJob| format!("aborted job {}, {}\n", job.id, quantity::harmless(&job.label));
+    aborted.jobs.iter().map(line).collect()
 }
 
 pub(super) fn purged(purged: &Purged) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Report;
 use crate::explained::Explained;
 use crate::history::Past;
-use crate::jobs::{Jobs, Purged};
+use crate::jobs::{Aborted, Jobs, Purged};
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -34,6 +34,10 @@ impl Report for Json {
 
     fn jobs(&self, jobs: &Jobs) -> String {
         document(jobs)
+    }
+
+    fn aborted(&self, aborted: &Aborted) -> String {
+        document(aborted)
     }
 
     fn purged(&self, purged: &Purged) -> String {

@@ -18,7 +18,7 @@ use phalanx_results::FileSummary;
 
 use crate::explained::Explained;
 use crate::history::Past;
-use crate::jobs::{Jobs, Purged};
+use crate::jobs::{Aborted, Jobs, Purged};
 use crate::list::Listed;
 use crate::snapshot::Snapshot;
 use crate::start::Started;
@@ -31,6 +31,7 @@ pub(crate) trait Report {
     fn status(&self, snapshot: &Snapshot) -> String;
     fn explained(&self, explained: &Explained) -> String;
     fn jobs(&self, jobs: &Jobs) -> String;
+    fn aborted(&self, aborted: &Aborted) -> String;
     fn purged(&self, purged: &Purged) -> String;
     fn history(&self, past: &Past) -> String;
     fn results(&self, summary: &FileSummary) -> String;

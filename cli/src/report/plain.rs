@@ -8,7 +8,7 @@ use super::human::Human;
 use super::{Report, quantity};
 use crate::explained::Explained;
 use crate::history::Past;
-use crate::jobs::{Jobs, KnownJob, Purged};
+use crate::jobs::{Aborted, Jobs, KnownJob, Purged};
 use crate::list::{Listed, State};
 use crate::snapshot::{Engine, Job, Snapshot};
 use crate::start::Started;
@@ -62,6 +62,10 @@ impl Report for Plain {
 
     fn jobs(&self, jobs: &Jobs) -> String {
         jobs.jobs.iter().map(|j| line(&known_job(j))).collect()
+    }
+
+    fn aborted(&self, aborted: &Aborted) -> String {
+        Human { bold: false }.aborted(aborted)
     }
 
     fn purged(&self, purged: &Purged) -> String {

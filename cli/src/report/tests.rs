@@ -5,7 +5,7 @@ use super::json::Json;
 use super::plain::Plain;
 use super::*;
 use crate::explained::Held;
-use crate::jobs::KnownJob;
+use crate::jobs::{AbortedJob, KnownJob};
 use crate::list::State;
 use crate::snapshot::{ControllerInfo, Engine, Job};
 
@@ -340,6 +340,13 @@ fn what_is_known_and_kept() {
     let none = Jobs { jobs: vec![], ..jobs };
     assert_eq!(Human { bold: false }.jobs(&none), "profile nbserver: nothing runs, and nothing is kept\n");
     assert_eq!(Plain.jobs(&none), "");
+    let job = AbortedJob {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+        label: "survey\x1b[2J".to_owned(),
+    };
+    let aborted = Aborted { profile: "nbserver".to_owned(), jobs: vec![job] };
+    insta::assert_snapshot!("aborted_human", Human { bold: false }.aborted(&aborted));
+    insta::assert_snapshot!("aborted_json", Json.aborted(&aborted));
     let purged = Purged { profile: "nbserver".to_owned(), jobs: 2, bytes: 65 << 20 };
     assert_eq!(Human { bold: false }.purged(&purged), "dropped the results of 2 jobs: 65.0 MiB\n");
     insta::assert_snapshot!("purged_json", Json.purged(&purged));

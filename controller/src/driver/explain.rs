@@ -43,7 +43,8 @@ impl Driver {
         })
     }
 
-    fn find_job(&self, wanted: &str) -> Result<(JobKey, &Job), String> {
+    /// The only job that has not ended and has this id, begins or ends with it, or has this label.
+    pub(super) fn find_job(&self, wanted: &str) -> Result<(JobKey, &Job), String> {
         let id = |job: &Job| job.id.to_string();
         // `status` shows the end of an id: its beginning is the time.
         let is_of = |id: &str| id.starts_with(wanted) || id.ends_with(wanted);

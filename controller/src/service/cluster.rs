@@ -9,8 +9,9 @@ use phalanx_proto::stream::{CLIENT_SESSION, Incoming};
 use phalanx_proto::v1::client_event::Kind;
 use phalanx_proto::v1::cluster_server::Cluster;
 use phalanx_proto::v1::{
-    ClientEvent, ClientMessage, ExplainReply, ExplainRequest, HistoryReply, HistoryRequest, JobsReply,
-    JobsRequest, ProgramPiece, ProgramStored, PurgeReply, PurgeRequest, StatusReply, StatusRequest,
+    AbortReply, AbortRequest, ClientEvent, ClientMessage, ExplainReply, ExplainRequest, HistoryReply,
+    HistoryRequest, JobsReply, JobsRequest, ProgramPiece, ProgramStored, PurgeReply, PurgeRequest,
+    StatusReply, StatusRequest,
 };
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
@@ -22,6 +23,9 @@ use crate::outbox::{Outbox, OutboxStream, PeerId, outbox};
 use crate::parse::{ProgramInfo, parse_client, parse_hello, parse_purge};
 use crate::programs::{Upload, UploadError};
 use crate::server::Sessions;
+
+/// The most jobs that one call aborts; each is looked for among all.
+const ABORT_JOBS_MAX: usize = 64;
 
 /// The service `phalanx.v1.Cluster`.
 #[derive(Debug)]
@@ -66,6 +70,19 @@ impl Cluster for ClusterService {
         admit(request.extensions(), Role::Client)?;
         let job = clip(&request.into_inner().job, TEXT_BYTES_MAX);
         let answer = self.ask(|reply| Event::Explain { job, reply }).await?;
+        answer.map(Response::new).map_err(Status::not_found)
+    }
+
+    async fn abort(&self, request: Request<AbortRequest>) -> Result<Response<AbortReply>, Status> {
+        admit(request.extensions(), Role::Client)?;
+        let AbortRequest { jobs } = request.into_inner();
+        if jobs.len() > ABORT_JOBS_MAX {
+            return Err(Status::invalid_argument(format!(
+                "at most {ABORT_JOBS_MAX} jobs are aborted at once"
+            )));
+        }
+        let jobs = jobs.iter().map(|job| clip(job, TEXT_BYTES_MAX)).collect();
+        let answer = self.ask(|reply| Event::Abort { jobs, reply }).await?;
         answer.map(Response::new).map_err(Status::not_found)
     }
 
