@@ -4,6 +4,7 @@ use phalanx_proto::ids::JobId;
 use phalanx_proto::v1::{JobEntry, JobPhase, PurgeRequest};
 use serde::Serialize;
 
+use crate::arguments::PurgeOptions;
 use crate::ask::{AskError, Controller};
 
 /// Fewer characters of an id are more likely a slip.
@@ -103,15 +104,15 @@ pub(crate) async fn abort(profile: &str, named: &[String]) -> Result<Aborted, As
     Ok(Aborted { profile: profile.to_owned(), jobs })
 }
 
-/// `phalanx purge`: of these jobs, or of all that have ended if none is named.
-pub(crate) async fn purge(profile: &str, named: &[String]) -> Result<Purged, AskError> {
+/// `phalanx purge`
+pub(crate) async fn purge(options: &PurgeOptions) -> Result<Purged, AskError> {
+    let PurgeOptions { jobs, all, profile, .. } = options;
     let mut controller = Controller::of(profile).await?;
-    let known = if named.is_empty() { Vec::new() } else { controller.jobs().await? };
-    let ids: Result<Vec<JobId>, AskError> = named.iter().map(|text| find(&known, text)).collect();
-    let ids: Vec<_> = ids?.into_iter().map(|id| id.to_bytes().to_vec().into()).collect();
-    let all = ids.is_empty();
-    let dropped = controller.purge(PurgeRequest { ids, all }).await?;
-    Ok(Purged { profile: profile.to_owned(), jobs: dropped.jobs, bytes: dropped.bytes })
+    let known = if *all { Vec::new() } else { controller.jobs().await? };
+    let ids: Result<Vec<JobId>, AskError> = jobs.iter().map(|text| find(&known, text)).collect();
+    let ids = ids?.into_iter().map(|id| id.to_bytes().to_vec().into()).collect();
+    let dropped = controller.purge(PurgeRequest { ids, all: *all }).await?;
+    Ok(Purged { profile: profile.clone(), jobs: dropped.jobs, bytes: dropped.bytes })
 }
 
 /// The job with this id, or the only kept one whose id begins or ends like this.

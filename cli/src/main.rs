@@ -68,7 +68,7 @@ fn run(command: &Command) -> Result<String, Failure> {
             }
             Command::Jobs(options) => report.jobs(&jobs::jobs(&options.profile).await?),
             Command::Abort(options) => report.aborted(&jobs::abort(&options.profile, &options.jobs).await?),
-            Command::Purge(options) => report.purged(&jobs::purge(&options.profile, &options.jobs).await?),
+            Command::Purge(options) => report.purged(&jobs::purge(options).await?),
             Command::History(options) => report.history(&history::history(options).await?),
             Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
             Command::List(_) => report.profiles(&list::list()?),
