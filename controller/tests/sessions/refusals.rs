@@ -12,8 +12,8 @@ use phalanx_proto::v1::cluster_client::ClusterClient;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    ClientMessage, Draining, JobRefused, JobsRequest, NodeMessage, PurgeRequest, Refusal, StatusRequest,
-    Submit,
+    AbortRequest, ClientMessage, Draining, JobRefused, JobsRequest, NodeMessage, PurgeRequest, Refusal,
+    StatusRequest, Submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use rustls::crypto::ring;
@@ -151,6 +151,8 @@ async fn a_certificate_opens_its_own_service_only() {
     assert!(refused.message().contains("client.json"), "{}", refused.message());
     let refused = ClusterClient::new(engine.clone()).purge(PurgeRequest::default()).await.unwrap_err();
     assert!(refused.message().contains("client.json"), "{}", refused.message());
+    let refused = ClusterClient::new(engine.clone()).abort(AbortRequest::default()).await.unwrap_err();
+    assert!(refused.message().contains("client.json"), "{}", refused.message());
     // Nobody attaches to a job without a session, and a session is for clients.
     let (_keep, said) = tokio::sync::mpsc::channel::<ClientMessage>(1);
     let said = tokio_stream::wrappers::ReceiverStream::new(said);
@@ -162,6 +164,35 @@ async fn a_certificate_opens_its_own_service_only() {
     node.say(register(PROTOCOL_VERSION, 1)).await;
     assert!(matches!(node.hear().await, phalanx_proto::v1::node_command::Kind::Registered(_)));
     Client::join_as(client, "h", program(b"p")).await;
+}
+
+/// Each name is looked for among all jobs, and nobody else is served meanwhile.
+#[tokio::test]
+async fn names_of_jobs_to_abort_are_bounded_and_each_must_fit_one() {
+    let world = World::start().await;
+    let mut client = Client::join(&world).await;
+    for (job, label) in [(1, "first"), (2, "second")] {
+        let submit = submission(job, 1, balanced(1));
+        client.submit(Submit { label: label.to_owned(), ..submit }).await;
+    }
+    let mut cluster = ClusterClient::new(world.remote(Role::Client).await);
+    let mut abort = async |names: &[&str]| {
+        let jobs = names.iter().map(|name| (*name).to_owned()).collect();
+        cluster.abort(AbortRequest { jobs }).await
+    };
+    let refused = abort(&["first"; 65]).await.unwrap_err();
+    assert!(refused.code() == Code::InvalidArgument && refused.message().contains("at most 64"), "{refused}");
+    for names in [&["first", ""][..], &["first", "third"], &["first", "\u{1b}[2J"]] {
+        assert_eq!(abort(names).await.unwrap_err().code(), Code::NotFound, "{names:?}");
+    }
+    assert!(abort(&[]).await.unwrap().into_inner().jobs.is_empty());
+    let both = abort(&["second", "first", "second"]).await.unwrap().into_inner().jobs;
+    assert_eq!(
+        both.iter().map(|job| job.label.as_str()).collect::<Vec<_>>(),
+        ["first", "second"],
+        "each once, and none before"
+    );
+    world.must_be_alive().await;
 }
 
 #[tokio::test]
