@@ -45,6 +45,7 @@ test: setup ## every test: nextest, under mpirun (unless MPI=no), then the examp
 lint: $(TOOLS)/.done ## formatting, clippy and documentation, warnings being errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p phalanx --no-default-features -- -D warnings
 	@[ '$(MPI)' = no ] || deploy/install-mpi
 	[ '$(MPI)' = no ] || $(CARGO) clippy -p phalanx-comm --features mpi --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps

@@ -16,7 +16,7 @@ use examples::{
 
 /// Starts, stops and looks at a Phalanx cluster: one controller, many engines.
 #[derive(Debug, Parser)]
-#[command(name = "phalanx", version, after_help = EXAMPLES)]
+#[command(name = "phalanx", version, max_term_width = 115, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

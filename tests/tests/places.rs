@@ -131,7 +131,7 @@ fn it_is_explained_why_a_job_waits() {
     assert_eq!(unknown.status.code(), Some(1));
     let text = String::from_utf8(unknown.stderr).unwrap();
     assert!(
-        text.contains("no job that has not ended has the id or label \"nothing\"; 2 have not ended"),
+        text.contains("no job under way has the label \"nothing\", or an id that begins or ends with it (4 characters or more); 2 are under way"),
         "{text}"
     );
     gate.open();

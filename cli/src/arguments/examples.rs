@@ -5,6 +5,7 @@ Examples:
   phalanx start -n 4                    a cluster of four engines on this machine
   phalanx status                        its engines and jobs
   phalanx explain b302099a8057          why a job waits
+  phalanx abort b302099a8057            ends it
   phalanx stop                          ends it
 
   phalanx start -n 16 --profile nbserver --listen 0.0.0.0:7070 --advertise head.cluster.example
@@ -34,7 +35,8 @@ Exit codes: 0 all engines are ready, 1 an error, 10 a controller already runs on
 pub(super) const STOP_EXAMPLES: &str = "\
 Engines that `phalanx start` launched here finish the chunks they run, then end; then the controller
 does. What has not ended after the timeout is killed. Engines that were started in another way, here
-or on other machines, keep running and come back to the profile's next controller.
+or on other machines, keep running and come back to the profile's next controller. Results that the
+controller keeps (phalanx jobs) are in its memory and go with it.
 
 Examples:
   phalanx stop --profile nbserver
@@ -116,8 +118,9 @@ On a terminal this prints tables. Elsewhere it prints one line per thing, with t
 Exit codes: 0 it was read, 1 an error: no such file, not one of Phalanx, damaged.";
 
 pub(super) const JOBS_EXAMPLES: &str = "\
-Kept are the results of jobs of a view with keep(): any program fetches them with client.job(id), until
-they are purged, or dropped to stay within the controller's bounds (--kept-limit, --kept-hours).
+Kept are the results of jobs of a view with keep(), in the controller's memory: any program fetches them
+with client.job(id), until they are purged, or dropped to stay within its bounds (--kept-limit,
+--kept-hours), or the controller ends.
 
 Examples:
   phalanx jobs

@@ -27,7 +27,9 @@ pub(crate) use dependency::Waits;
 pub use explain::{HeldChunks, JobExplanation};
 pub use follow::{FollowFailures, FollowOutput};
 pub use handle::{ChunkInfo, JobHandle, Progress};
-pub(crate) use news::{Cursor, News};
+pub(crate) use news::Cursor;
+#[cfg(feature = "hdf5")]
+pub(crate) use news::News;
 pub(crate) use options::{JobOptions, JobPlace};
 pub(crate) use ready::Ready;
 pub(crate) use run::RunResult;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::outcome::Outcome;
 use super::simulation::Settings;
 use crate::codec::Value;
-use crate::error::{Error, RemoteError, Result};
+use crate::error::{Error, Result};
 use crate::job::{JobHandle, JobPlan, JobSpec};
 use crate::view::LoadBalancedView;
 use crate::worker::Function;
@@ -206,7 +206,8 @@ mod recorded {
                 Some(row) => row.into_value(),
                 None => Err(never_run(element, "it was never run")),
             };
-            let results: Vec<std::result::Result<W, RemoteError>> = (0..all).map(result).collect();
+            let results: Vec<std::result::Result<W, crate::error::RemoteError>> =
+                (0..all).map(result).collect();
             let (file, unsaved) = match saved {
                 Ok(path) => (Some(relative(&path)), None),
                 Err(e) => (Some(relative(&started.path)), Some(e)),

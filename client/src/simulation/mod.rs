@@ -29,6 +29,7 @@ mod join_tests;
 mod least_squares;
 mod outcome;
 mod pieces;
+#[cfg(feature = "hdf5")]
 mod save;
 #[allow(clippy::module_inception, reason = "the type that the folder is named after")]
 mod simulation;

@@ -9,14 +9,11 @@ pub(super) enum Save {
     #[default]
     Nothing,
     /// To a new file of its own in this directory, whose name begins like this.
-    #[cfg(feature = "hdf5")]
     New { directory: PathBuf, prefix: String },
     /// To this file; a run that it holds goes on.
-    #[cfg(feature = "hdf5")]
     To(PathBuf),
 }
 
-#[cfg(feature = "hdf5")]
 mod policy {
     use std::path::Path;
 
@@ -117,5 +114,4 @@ mod policy {
     }
 }
 
-#[cfg(feature = "hdf5")]
 pub(super) use policy::{new_name, relative};

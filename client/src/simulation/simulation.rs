@@ -5,6 +5,7 @@ use serde_json::{Map, json};
 
 use super::execution::Execution;
 use super::outcome::Outcome;
+#[cfg(feature = "hdf5")]
 use super::save::Save;
 use super::system::System;
 use crate::client::Client;
@@ -84,7 +85,9 @@ pub(super) struct Settings {
     pub(super) parallel: Option<serde_json::Value>,
     pub(super) only: Option<Vec<usize>>,
     pub(super) seeds: Option<Vec<u64>>,
+    #[cfg(feature = "hdf5")]
     pub(super) save: Save,
+    #[cfg(feature = "hdf5")]
     pub(super) any_program: bool,
     pub(super) quiet: bool,
 }

@@ -84,12 +84,14 @@ fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapR
 
 /// The result of a map.
 #[cfg(not(feature = "hdf5"))]
+#[expect(clippy::extra_unused_type_parameters, reason = "they are for files")]
 pub(crate) fn map_result<A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle)
 }
 
 /// The result of a map whose elements share a value.
 #[cfg(not(feature = "hdf5"))]
+#[expect(clippy::extra_unused_type_parameters, reason = "they are for files")]
 fn map_result_with<C: Value, A: Value, R: Value>(handle: JobHandle) -> AsyncMapResult<R> {
     AsyncMapResult::new(handle)
 }

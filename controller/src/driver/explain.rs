@@ -10,6 +10,9 @@ use super::job::Job;
 /// Jobs that are named where a question fits several.
 const NAMED_MAX: usize = 5;
 
+/// Fewer characters of an id are more likely a slip.
+const PART_CHARS_MIN: usize = 4;
+
 impl Driver {
     /// Says how a job stands that is named by its id, either end of it, or its label; or why there is no saying.
     pub(super) fn explain(&self, wanted: &str) -> Result<ExplainReply, String> {
@@ -47,7 +50,8 @@ impl Driver {
     pub(super) fn find_job(&self, wanted: &str) -> Result<(JobKey, &Job), String> {
         let id = |job: &Job| job.id.to_string();
         // `status` shows the end of an id: its beginning is the time.
-        let is_of = |id: &str| id.starts_with(wanted) || id.ends_with(wanted);
+        let part = wanted.to_ascii_lowercase();
+        let is_of = |id: &str| part.len() >= PART_CHARS_MIN && (id.starts_with(&part) || id.ends_with(&part));
         let is_it = |job: &Job| !wanted.is_empty() && (is_of(&id(job)) || job.label == wanted);
         let mut found: Vec<(JobKey, &Job)> =
             self.jobs.iter().filter(|(_, job)| is_it(job)).map(|(key, job)| (*key, job)).collect();
@@ -55,7 +59,7 @@ impl Driver {
         match found.as_slice() {
             [one] => Ok(*one),
             [] => Err(format!(
-                "no job that has not ended has the id or label {wanted:?}; {} have not ended (phalanx status lists them)",
+                "no job under way has the label {wanted:?}, or an id that begins or ends with it ({PART_CHARS_MIN} characters or more); {} are under way (phalanx status lists them, phalanx jobs and phalanx history those that have ended)",
                 self.jobs.len()
             )),
             several => {

@@ -243,7 +243,7 @@ impl Driver {
         }
         Missing::new(
             NotKept::Unknown,
-            "the controller knows of no such job; the view must be keep() before the call, and results are dropped after a time: jobs() lists what is kept",
+            "the controller knows of no such job: perhaps its view was not keep() before the call, its client ended before it was sent (wait_kept() waits for that), or its results were dropped long ago; jobs() lists what is kept",
         )
     }
 

@@ -125,7 +125,7 @@ impl Driver {
             Some(entry) if entry.end.is_some() => Ok(()),
             Some(_) => Err(Missing::new(
                 NotKept::Unfinished,
-                "it is under way; wait for its end, or attach to it and abort it, before it is purged",
+                "it is under way; wait for its end, or abort it (phalanx abort does), before it is purged",
             )),
             None => Err(self.missing(id)),
         }
