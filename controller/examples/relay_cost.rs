@@ -43,6 +43,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+type Answer<T> = Result<Response<T>, Status>;
 
 const ELEMENTS: u64 = 1_000_000;
 const CALLS: usize = 2_000;
@@ -323,36 +324,32 @@ impl Cluster for Bare {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn upload_program(
-        &self,
-        _: Request<Streaming<ProgramPiece>>,
-    ) -> Result<Response<ProgramStored>, Status> {
-        Err(Status::unimplemented("not measured"))
+    async fn upload_program(&self, _: Request<Streaming<ProgramPiece>>) -> Answer<ProgramStored> {
+        not_measured()
     }
-
-    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
-        Err(Status::unimplemented("not measured"))
+    async fn explain(&self, _: Request<ExplainRequest>) -> Answer<ExplainReply> {
+        not_measured()
     }
-
-    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+    async fn status(&self, _: Request<StatusRequest>) -> Answer<StatusReply> {
         Ok(Response::new(StatusReply::default()))
     }
 
-    async fn jobs(&self, _: Request<JobsRequest>) -> Result<Response<JobsReply>, Status> {
-        Err(Status::unimplemented("not measured"))
+    async fn jobs(&self, _: Request<JobsRequest>) -> Answer<JobsReply> {
+        not_measured()
     }
+    async fn abort(&self, _: Request<AbortRequest>) -> Answer<AbortReply> {
+        not_measured()
+    }
+    async fn purge(&self, _: Request<PurgeRequest>) -> Answer<PurgeReply> {
+        not_measured()
+    }
+    async fn history(&self, _: Request<HistoryRequest>) -> Answer<HistoryReply> {
+        not_measured()
+    }
+}
 
-    async fn abort(&self, _: Request<AbortRequest>) -> Result<Response<AbortReply>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
-
-    async fn purge(&self, _: Request<PurgeRequest>) -> Result<Response<PurgeReply>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
-
-    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
+fn not_measured<T>() -> Answer<T> {
+    Err(Status::unimplemented("not measured"))
 }
 
 fn start_bare(path: &Path) -> Outcome<((), thread::JoinHandle<()>)> {
