@@ -133,7 +133,7 @@ pub(crate) struct StatusOptions {
 /// `phalanx explain`
 #[derive(Debug, Args)]
 pub(crate) struct ExplainOptions {
-    /// The job: its id, either end of it, or its label
+    /// The job: its id, 4 characters or more of either end of it, or its label
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
 
@@ -161,7 +161,7 @@ pub(crate) struct JobsOptions {
 /// `phalanx abort`
 #[derive(Debug, Args)]
 pub(crate) struct AbortOptions {
-    /// The jobs: their ids, either end of them, or their labels
+    /// The jobs: their ids, 4 characters or more of either end of them, or their labels
     #[arg(value_name = "JOB", required = true, num_args = 1..)]
     pub(crate) jobs: Vec<String>,
 
@@ -177,7 +177,7 @@ pub(crate) struct AbortOptions {
 /// `phalanx purge`
 #[derive(Debug, Args)]
 pub(crate) struct PurgeOptions {
-    /// The jobs: their ids, or either end of them
+    /// The jobs: their ids, or 4 characters or more of either end of them
     #[arg(value_name = "JOB", required_unless_present = "all")]
     pub(crate) jobs: Vec<String>,
 

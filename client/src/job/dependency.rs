@@ -136,12 +136,12 @@ impl Dependency {
         self
     }
 
-    /// Settles what is known here already.
     /// Whether the job goes only where these ran.
     pub(crate) fn is_followed(&self) -> bool {
         self.follow
     }
 
+    /// Settles what is known here already.
     fn settle(&self) -> Settled {
         if !self.success && !self.failure {
             return Settled::Never("it is to run after jobs that neither succeed nor fail, and none is such");
@@ -196,9 +196,6 @@ pub(crate) struct Waits {
     pub(crate) targets: Option<Vec<u32>>,
 }
 
-/// Nobody was on any engine that all of the others were on.
-const NOWHERE: &str = "there is no engine on which all the jobs ran that it follows";
-
 /// What is left of dependencies, for a job that may go to `targets`; or why it can never be run.
 pub(crate) fn settled(after: &[Dependency], targets: Option<&[u32]>) -> Result<Waits, &'static str> {
     let mut place = targets.map(|targets| targets.iter().copied().collect::<BTreeSet<u32>>());
@@ -217,7 +214,7 @@ pub(crate) fn settled(after: &[Dependency], targets: Option<&[u32]>) -> Result<W
             (place, narrower) => narrower.or(place),
         };
         if place.as_ref().is_some_and(BTreeSet::is_empty) {
-            return Err(NOWHERE);
+            return Err("there is no engine on which all the jobs ran that it follows");
         }
     }
     waits.targets = place.map(|place| place.into_iter().collect());

@@ -142,6 +142,7 @@ fn drawn(count: usize) -> Result<Vec<u64>> {
 #[cfg(feature = "hdf5")]
 mod recorded {
     use super::*;
+    use crate::error::RemoteError;
     use crate::run::{Plan, Wrapped, never_run, slot};
     use crate::simulation::save::{Save, new_name, relative};
 
@@ -206,8 +207,7 @@ mod recorded {
                 Some(row) => row.into_value(),
                 None => Err(never_run(element, "it was never run")),
             };
-            let results: Vec<std::result::Result<W, crate::error::RemoteError>> =
-                (0..all).map(result).collect();
+            let results: Vec<std::result::Result<W, RemoteError>> = (0..all).map(result).collect();
             let (file, unsaved) = match saved {
                 Ok(path) => (Some(relative(&path)), None),
                 Err(e) => (Some(relative(&started.path)), Some(e)),
