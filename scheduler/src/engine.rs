@@ -76,8 +76,9 @@ pub(crate) struct Program {
     pub(crate) jobs: BTreeSet<JobKey>,
     /// Engines that hold chunks of it.
     pub(crate) holders: Bits,
-    /// The last of them that was given an urgent chunk.
-    pub(crate) looked_at: u32,
+    /// The last of them that was given an urgent chunk. Calls that follow each other meet the same worker, whose core and whose daemon's path to
+    /// it are warm: where engines are as many as cores, taking turns made them take half as long again.
+    pub(crate) urgent_at: u32,
     /// Engines that hold chunks of it and could take more.
     pub(crate) hungry: BTreeSet<u32>,
     /// Nodes that cannot run it.

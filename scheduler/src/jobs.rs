@@ -108,7 +108,7 @@ impl Scheduler {
             key,
             jobs: BTreeSet::new(),
             holders: Bits::default(),
-            looked_at: 0,
+            urgent_at: 0,
             hungry: BTreeSet::new(),
             barred: BTreeSet::new(),
             refusal: None,

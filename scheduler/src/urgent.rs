@@ -103,7 +103,7 @@ impl Scheduler {
                     && self.is_short(&self.jobs[job])
                     && let Some(at) = self.engine_at_once(program, job)
                 {
-                    self.programs[program].looked_at = at;
+                    self.programs[program].urgent_at = at;
                     self.assign_urgent(at, job);
                 }
                 if self.fair.is_ready(job)
@@ -129,16 +129,27 @@ impl Scheduler {
         job.pace.reports() == 0 || job.unassigned(1) <= self.open_engines
     }
 
-    /// An engine that runs such a chunk as soon as its element has ended; they take turns.
+    /// An engine that runs such a chunk as soon as its element has ended: the last one again, while it has no other urgent chunk.
     fn engine_at_once(&self, program: u32, job: u32) -> Option<u32> {
-        let holders = &self.programs[program].holders;
-        let after = self.programs[program].looked_at.saturating_add(1);
-        let in_turn = holders.iter_from(after).chain(holders.iter().take_while(|at| *at < after));
+        let program = &self.programs[program];
+        let (holders, last) = (&program.holders, program.urgent_at);
+        let in_turn = holders.iter_from(last).chain(holders.iter().take_while(|at| *at < last));
         let len = self.jobs[job].next_len(1);
-        in_turn.take(ENGINES_MAX).find(|at| {
-            let may = self.engines[*at].open && self.can_run(job, *at);
-            may && self.is_urgent(*at, job, len) && self.has_quick_elements(*at)
-        })
+        let mut least: Option<(u32, u32)> = None;
+        for at in in_turn.take(ENGINES_MAX) {
+            let may = self.engines[at].open && self.can_run(job, at);
+            if !may || !self.is_urgent(at, job, len) || !self.has_quick_elements(at) {
+                continue;
+            }
+            let before_it = self.engines[at].held.urgent();
+            if before_it == 0 {
+                return Some(at);
+            }
+            if least.is_none_or(|(fewest, _)| before_it < fewest) {
+                least = Some((before_it, at));
+            }
+        }
+        least.map(|(_, at)| at)
     }
 
     /// Whether engines that were looked at hold work of other clients.

@@ -43,6 +43,29 @@ fn a_call_goes_before_what_another_client_has_queued() {
 }
 
 #[test]
+fn calls_one_after_the_other_meet_one_engine_and_calls_at_once_are_spread() {
+    let mut core = busy(AUTO);
+    let mut call = |core: &mut Core, job| match assigned(&core.submit_as(2, job, 1, 1, AUTO))[..] {
+        [(engine, _, 1, true)] => engine,
+        ref other => panic!("{other:?}"),
+    };
+    let first = call(&mut core, 10);
+    for job in 11..15 {
+        let at = core.assigned.iter().position(|(_, _, run)| run.job.0 == job - 1).unwrap();
+        core.report(at, Duration::from_micros(1), &[]);
+        assert_eq!(call(&mut core, job), first);
+    }
+    // The last one has not ended yet.
+    let spread: Vec<u32> = (15..20).map(|job| call(&mut core, job)).collect();
+    let other = 1 - first;
+    assert_eq!(spread[0], other);
+    for engine in [first, other] {
+        let (held, of_them) = (3, spread.iter().filter(|at| **at == engine).count());
+        assert_eq!(of_them + usize::from(engine == first), held, "{spread:?}");
+    }
+}
+
+#[test]
 fn a_call_to_engines_that_have_nothing_else_to_do_is_nothing_special() {
     let mut core = Core::new(&[2]);
     assert_eq!(assigned(&core.submit_as(2, 1, 1, 1, direct(&[0]))), [(0, 1, 1, false)]);
