@@ -77,6 +77,17 @@ pub(crate) enum Command {
         /// The socket
         socket: PathBuf,
     },
+    /// Runs a controller and an engine daemon until its parent ends
+    #[command(hide = true)]
+    Daemons {
+        /// Where profiles are
+        home: PathBuf,
+        /// How many engines
+        engines: u32,
+        /// Arguments for the controller
+        #[arg(last = true)]
+        controller: Vec<String>,
+    },
     /// Starts a local cluster and prints how long that took
     #[command(hide = true)]
     LocalReady {

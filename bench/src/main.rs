@@ -15,6 +15,7 @@
 mod arguments;
 mod catalogue;
 mod cluster;
+mod daemons;
 mod error;
 mod figures;
 mod measure;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
         Some(Command::Reference { socket }) => reference::serve(socket),
+        Some(Command::Daemons { home, engines, controller }) => daemons::serve(home, *engines, controller),
         Some(Command::LocalReady { engines }) => measure::start::in_this_process(*engines),
         None => run(&arguments),
     };

@@ -100,6 +100,10 @@ pub(crate) struct StartOptions {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// This process leads the session that the daemons are to share
+    #[arg(long, hide = true)]
+    pub(crate) in_own_session: bool,
 }
 
 /// `phalanx stop`

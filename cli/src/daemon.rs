@@ -1,5 +1,5 @@
-//! A daemon that `start` launches: in a session of its own, so that closing the terminal does not end it, with
-//! its output appended to a log in the profile.
+//! A daemon that `start` launches, in the session that it has made for that, so that closing the terminal does not end it;
+//! its output is appended to a log in the profile.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -63,7 +63,6 @@ impl Daemon {
         command.args(arguments).stdin(Stdio::null()).stdout(out).stderr(err);
         // A log is read with less and grep.
         command.env("NO_COLOR", "1");
-        in_its_own_session(&mut command);
         let started = command.spawn().and_then(|child| {
             let process = child.id().and_then(Process::with_pid);
             // Not reaped yet, so it has an entry in /proc even if it has ended already.
@@ -124,17 +123,6 @@ fn open_log(path: &Path) -> io::Result<(File, File, u64)> {
     Ok((file.try_clone()?, file, length))
 }
 
-#[allow(unsafe_code, reason = "the standard library cannot start a child in a new session yet")]
-fn in_its_own_session(command: &mut Command) {
-    // SAFETY: between fork and exec only setsid(2) is called, which is async-signal-safe and allocates nothing.
-    unsafe {
-        command.pre_exec(|| {
-            rustix::process::setsid()?;
-            Ok(())
-        });
-    }
-}
-
 fn last_lines(path: &Path, from: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let end = file.seek(SeekFrom::End(0))?;
@@ -152,15 +140,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_daemon_leads_its_own_session_and_its_words_are_found_after_older_ones() {
+    async fn a_daemons_words_are_found_after_older_ones() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("sh.log"), "an earlier run\n").unwrap();
-        let script = "echo session $(ps -o sid= -p $$) pid $$; echo oops >&2; exit 3";
+        let script = "echo pid $$; echo oops >&2; exit 3";
         let mut daemon = Daemon::launch(Path::new("/bin/sh"), ["-c", script], dir.path()).unwrap();
         assert_eq!(daemon.ended().await.unwrap().code(), Some(3));
         let words = daemon.last_words();
         let pid = daemon.process.pid;
-        assert_eq!(words, format!("\n  | session {pid} pid {pid}\n  | oops"));
+        assert_eq!(words, format!("\n  | pid {pid}\n  | oops"));
         daemon.give_up().await;
 
         fs::remove_file(dir.path().join("sh.log")).unwrap();

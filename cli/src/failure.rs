@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Profile(#[from] ProfileError),
     #[error("this process cannot wait for events: {0}")]
     Runtime(io::Error),
+    #[error("this command cannot be run again in a session of its own, as daemons need it: {0}")]
+    Again(io::Error),
 }
 
 impl Failure {

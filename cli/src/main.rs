@@ -1,7 +1,8 @@
 //! The binary `phalanx`: starts, stops and looks at a cluster from the shell.
 //!
 //! ```text
-//! arguments ──▶ start ──▶ daemon (launches controller, then engine)   ┐
+//! arguments ──▶ start ──▶ own_session (this command again, as a session's leader)
+//!                      └─▶ daemon (launches controller, then engine)   ┐
 //!               stop  ──▶ roster + process (ends what start launched)  ├─▶ report: human or JSON
 //!               status ─▶ ask (the Status rpc) ──▶ snapshot            │
 //!               explain ▶ ask (the Explain rpc) ─▶ explained           │
@@ -22,6 +23,7 @@ mod history;
 mod jobs;
 mod list;
 mod moment;
+mod own_session;
 mod process;
 mod progress;
 mod report;
@@ -41,38 +43,43 @@ use report::Report;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments.command) {
-        Ok(text) => print(&text),
-        Err(failure) => {
-            eprintln!("phalanx: {failure}");
-            if let Some(hint) = failure.hint() {
-                eprintln!("  hint: {hint}");
-            }
-            ExitCode::from(failure.exit_code())
+    run(&arguments.command).unwrap_or_else(|failure| {
+        eprintln!("phalanx: {failure}");
+        if let Some(hint) = failure.hint() {
+            eprintln!("  hint: {hint}");
         }
-    }
+        ExitCode::from(failure.exit_code())
+    })
 }
 
-fn run(command: &Command) -> Result<String, Failure> {
+fn run(command: &Command) -> Result<ExitCode, Failure> {
     // One thread does: there is one thing to wait for at a time.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
-    let report: Box<dyn Report> = report::choose(command.wants_json());
     runtime.block_on(async {
-        Ok(match command {
-            Command::Start(options) => report.started(&start::start(options).await?),
-            Command::Stop(options) => report.stopped(&stop::stop(options).await?),
-            Command::Status(options) => report.status(&ask::status(&options.profile).await?),
-            Command::Explain(options) => {
-                report.explained(&ask::explain(&options.profile, &options.job).await?)
+        match command {
+            Command::Start(options) if !options.in_own_session => {
+                own_session::run_again().await.map_err(Failure::Again)
             }
-            Command::Jobs(options) => report.jobs(&jobs::jobs(&options.profile).await?),
-            Command::Abort(options) => report.aborted(&jobs::abort(&options.profile, &options.jobs).await?),
-            Command::Purge(options) => report.purged(&jobs::purge(options).await?),
-            Command::History(options) => report.history(&history::history(options).await?),
-            Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
-            Command::List(_) => report.profiles(&list::list()?),
-        })
+            _ => Ok(print(&said(command).await?)),
+        }
+    })
+}
+
+/// What there is to say when the command has done its work.
+async fn said(command: &Command) -> Result<String, Failure> {
+    let report: Box<dyn Report> = report::choose(command.wants_json());
+    Ok(match command {
+        Command::Start(options) => report.started(&start::start(options).await?),
+        Command::Stop(options) => report.stopped(&stop::stop(options).await?),
+        Command::Status(options) => report.status(&ask::status(&options.profile).await?),
+        Command::Explain(options) => report.explained(&ask::explain(&options.profile, &options.job).await?),
+        Command::Jobs(options) => report.jobs(&jobs::jobs(&options.profile).await?),
+        Command::Abort(options) => report.aborted(&jobs::abort(&options.profile, &options.jobs).await?),
+        Command::Purge(options) => report.purged(&jobs::purge(options).await?),
+        Command::History(options) => report.history(&history::history(options).await?),
+        Command::Results(options) => report.results(&phalanx_results::FileSummary::read(&options.file)?),
+        Command::List(_) => report.profiles(&list::list()?),
     })
 }
 

@@ -14,6 +14,7 @@ use phalanx_profile::{Lock, LockError, LockStatus, Profile, ProfileError};
 use phalanx_proto::host;
 use serde::Serialize;
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::arguments::StartOptions;
@@ -84,12 +85,14 @@ pub(crate) async fn start(options: &StartOptions) -> Result<Started, StartError>
     let profile = Profile::create_or_open(&options.profile)?;
     refuse_if_running(&profile, wanted).await?;
 
+    // From here on an interrupt has something to undo.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let controller = Daemon::launch(&controller, controller_arguments(options), &profile.log_dir()?)?;
     let mut launch =
         Launch { profile, wanted, progress: Progress::new(), controller, engine: None, ready: 0 };
     let outcome = tokio::select! {
         outcome = timeout(options.timeout, launch.bring_up(&engine)) => outcome.ok(),
-        interrupted = tokio::signal::ctrl_c() => Some(Err(interrupted.map_or_else(StartError::System, |()| StartError::Interrupted))),
+        _ = interrupts.recv() => Some(Err(StartError::Interrupted)),
     };
     match outcome.unwrap_or_else(|| Err(launch.too_slow(options.timeout))) {
         Ok(started) => Ok(started),

@@ -58,13 +58,15 @@ fn a_cluster_from_start_to_stop() {
 }
 
 #[test]
-fn daemons_have_their_own_session_and_private_logs_without_colours() {
+fn daemons_share_a_session_of_their_own_and_have_private_logs_without_colours() {
     let cluster = Cluster::new();
     assert_eq!(cluster.phalanx(&["start", "-n", "1"]).0, Some(0));
+    let session = |pid| rustix::process::getsid(rustix::process::Pid::from_raw(pid)).unwrap();
+    let shared = session(cluster.process("controller"));
+    assert_ne!(shared, rustix::process::getsid(None).unwrap(), "it goes with the caller's terminal");
     for name in ["controller", "engine"] {
         let pid = cluster.process(name);
-        let session = rustix::process::getsid(rustix::process::Pid::from_raw(pid)).unwrap();
-        assert_eq!(session.as_raw_nonzero().get(), pid, "{name} does not lead a session");
+        assert_eq!(session(pid), shared, "{name} has another session");
         assert_eq!(fs::read_link(format!("/proc/{pid}/fd/0")).unwrap().to_str(), Some("/dev/null"));
         let log = cluster.home().join("default/log").join(name).with_extension("log");
         assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
@@ -214,8 +216,15 @@ fn of_many_starts_at_once_one_wins_and_the_others_say_so() {
     assert_eq!(cluster.processes(), []);
 }
 
+/// By Ctrl-C, by whoever ends processes politely, and by whoever does not.
 #[test]
-fn ctrl_c_takes_everything_back() {
+fn a_start_that_is_interrupted_takes_everything_back() {
+    for (signal, code) in [(Signal::INT, Some(1)), (Signal::TERM, Some(1)), (Signal::KILL, None)] {
+        interrupted_by(signal, code);
+    }
+}
+
+fn interrupted_by(which: Signal, ends_with: Option<i32>) {
     let cluster = Cluster::new();
     let programs = cluster.scratch().join("bin");
     fs::create_dir(&programs).unwrap();
@@ -230,11 +239,12 @@ fn ctrl_c_takes_everything_back() {
     eventually("the engine daemon is waited for", || {
         cluster.processes().iter().any(|(_, name)| name == "sleep")
     });
-    signal(i32::try_from(start.id()).unwrap(), Signal::INT);
+    signal(i32::try_from(start.id()).unwrap(), which);
+    // Whoever works for it holds the other end of this pipe, so this waits for both.
     let (code, _, err) = outcome(start.wait_with_output().unwrap());
-    assert_eq!(code, Some(1));
+    assert_eq!(code, ends_with, "{which:?}");
     assert!(err.contains("interrupted"), "{err}");
-    assert_eq!(cluster.processes(), []);
+    eventually("nothing is left", || cluster.processes().is_empty());
 }
 
 #[test]
