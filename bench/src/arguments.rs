@@ -88,6 +88,12 @@ pub(crate) enum Command {
         #[arg(last = true)]
         controller: Vec<String>,
     },
+    /// Runs jobs when it is told to
+    #[command(hide = true)]
+    Other {
+        /// The cluster's connection file
+        client_file: PathBuf,
+    },
     /// Starts a local cluster and prints how long that took
     #[command(hide = true)]
     LocalReady {

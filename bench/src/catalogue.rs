@@ -76,6 +76,8 @@ catalogue! {
     HDF5_RATIO = "hdf5_stream_ratio", "100 000 results of 40 µs each, to a file / without", "×", less, AtMost(1.1);
     HDF5_NOOP = "hdf5_noop_elements_per_s", "100 000 no-op results to a file", "elements/s", more;
     FAIR_RATIO = "fair_latency_ratio", "call beside another client's million elements / alone: the worst below", "×", less, AtMost(3.0);
+    FAIR_ALONE = "fair_alone_us", "… such a call alone", "µs", less;
+    FAIR_ALONE_DIRECT = "fair_alone_direct_us", "… alone, to one engine", "µs", less;
     FAIR_SHORT_AUTO = "fair_ratio_15us_auto", "… elements of 15 µs, Auto", "×", less;
     FAIR_SHORT_1 = "fair_ratio_15us_chunk1", "… elements of 15 µs, chunksize 1", "×", less;
     FAIR_NOOP_AUTO = "fair_ratio_noop_auto", "… no-op elements, Auto", "×", less;

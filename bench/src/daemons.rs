@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal, setsid};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::process::{own_executable, sibling};
+use crate::process::{lead_a_session, own_executable, sibling};
 
 pub(crate) const PROFILE: &str = "bench";
 /// A daemon that was asked to end does so within this time, or is killed.
@@ -163,16 +163,5 @@ fn end_with_parent(command: &mut Command) {
     // SAFETY: the closure makes one system call (prctl) and nothing else: no allocation, no lock.
     unsafe {
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
-    }
-}
-
-#[allow(unsafe_code, reason = "the standard library cannot start a child in a new session yet")]
-fn lead_a_session(command: &mut Command) {
-    // SAFETY: the closure makes one system call (setsid) and nothing else: no allocation, no lock.
-    unsafe {
-        command.pre_exec(|| {
-            setsid()?;
-            Ok(())
-        });
     }
 }

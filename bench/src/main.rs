@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Some(Command::Reference { socket }) => reference::serve(socket),
         Some(Command::Daemons { home, engines, controller }) => daemons::serve(home, *engines, controller),
+        Some(Command::Other { client_file }) => measure::sharing::serve(client_file),
         Some(Command::LocalReady { engines }) => measure::start::in_this_process(*engines),
         None => run(&arguments),
     };

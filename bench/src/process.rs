@@ -1,8 +1,12 @@
 //! Other processes: where their programs are, and what the kernel knows of them.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::setsid;
 
 use crate::error::Error;
 
@@ -15,6 +19,18 @@ pub(crate) fn own_executable() -> Result<PathBuf, Error> {
 pub(crate) fn sibling(name: &str) -> Result<PathBuf, Error> {
     let path = own_executable()?.with_file_name(name);
     if path.is_file() { Ok(path) } else { Err(Error::NotBuilt(path)) }
+}
+
+/// It will lead a session of its own, as what is started in another terminal does.
+#[allow(unsafe_code, reason = "the standard library cannot start a child in a new session yet")]
+pub(crate) fn lead_a_session(command: &mut Command) {
+    // SAFETY: the closure makes one system call (setsid) and nothing else: no allocation, no lock.
+    unsafe {
+        command.pre_exec(|| {
+            setsid()?;
+            Ok(())
+        });
+    }
 }
 
 /// The children of a process, their children, and so on.

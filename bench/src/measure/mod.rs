@@ -9,7 +9,7 @@ mod history;
 mod memory;
 mod ranks;
 mod results;
-mod sharing;
+pub(crate) mod sharing;
 pub(crate) mod start;
 mod sums;
 mod throughput;
