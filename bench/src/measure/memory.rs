@@ -15,6 +15,8 @@ use crate::status::wait_for_payload;
 const MIB: f64 = 1024.0 * 1024.0;
 const IDLE_ENGINES: u32 = 4;
 const CHUNKS: u64 = 1_000_000;
+/// Between a call and idling.
+const AFTERMATH: Duration = Duration::from_secs(1);
 
 pub(super) fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
     let rounds = if arguments.quick { 1 } else { 3 };
@@ -36,11 +38,13 @@ fn idle(arguments: &Arguments, figures: &mut Figures) -> Result<(), Error> {
         |of: fn(u32) -> Result<u64, Error>| node.iter().map(|pid| of(*pid)).sum::<Result<u64, Error>>();
     figures.record(&ENGINE_MIB, total(proportional_bytes)? as f64 / MIB / f64::from(IDLE_ENGINES));
 
+    // What the call leaves to do, such as its line in the history, is the call's and not idling.
+    std::thread::sleep(AFTERMATH);
     let nanoseconds = |pid: u32| cpu_time(pid).map(|time| time.as_nanos() as u64);
     let (node_before, controller_before) = (total(nanoseconds)?, nanoseconds(controller)?);
     let started = Instant::now();
     // This is the measurement: nothing is done for a while.
-    std::thread::sleep(Duration::from_secs(if arguments.quick { 1 } else { 2 }));
+    std::thread::sleep(Duration::from_secs(if arguments.quick { 1 } else { 4 }));
     let percent = |used: u64| 100.0 * used as f64 / started.elapsed().as_nanos() as f64;
     figures.record(&ENGINE_CPU, percent(total(nanoseconds)? - node_before) / f64::from(IDLE_ENGINES));
     figures.record(&CONTROLLER_CPU, percent(nanoseconds(controller)? - controller_before));
