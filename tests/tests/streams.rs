@@ -1,5 +1,6 @@
 //! Streams with real processes: ipyparallel's `imap`, `max_outstanding`, endless input, cancelling (its issue 743).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -216,6 +217,28 @@ fn a_stream_that_cannot_be_placed_says_so_and_its_client_goes_on() {
     let long = lview.clone().needs("x".repeat(1_000)).map_async(|x: u64| x, 0..9, 1).get().unwrap_err();
     assert!(matches!(long, Error::BadNeed(_)), "{long}");
     assert_eq!(lview.apply(|x: u64| x + 1, (1,)).get().unwrap(), 2);
+}
+
+/// A stream's chunks are jobs of the view that it was made of.
+#[test]
+fn what_a_view_says_of_its_jobs_holds_for_every_chunk_of_a_stream() {
+    let client = phalanx::Client::in_process(3).unwrap();
+    let lview = client.load_balanced_view();
+    let engines = |view: phalanx::LoadBalancedView| -> BTreeSet<u32> {
+        let stream = view.map_stream(|_: u64| phalanx::here().unwrap().engine, 0..300);
+        stream.chunksize(1).map(Result::unwrap).collect()
+    };
+    assert_eq!(engines(lview.clone().targets([2])), BTreeSet::from([2]));
+    let elsewhere = engines(lview.clone().depend(|namespace| namespace.engine() != 1));
+    assert!(!elsewhere.is_empty() && !elsewhere.contains(&1), "{elsewhere:?}");
+    let second_try = |x: u64| {
+        let attempt = phalanx::here().unwrap().attempt;
+        assert!(attempt > 1 || !x.is_multiple_of(50), "not yet");
+        attempt
+    };
+    let attempts: Vec<u32> = lview.retries(1).map_stream(second_try, 0..200).map(Result::unwrap).collect();
+    assert_eq!(attempts.len(), 200);
+    assert_eq!(attempts.iter().filter(|attempt| **attempt == 2).count(), 4);
 }
 
 #[derive(Clone, serde::Deserialize)]
