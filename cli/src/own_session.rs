@@ -1,8 +1,8 @@
 //! Runs this command again as the leader of a session of its own, and waits for it: what it starts there outlives the terminal.
 //!
 //! All daemons of a cluster on this machine are to share one session. Linux shares the cores among sessions before it shares them among the
-//! processes of each (autogroups; see `sched(7)`): with a session each, a controller that forwards another program's results would have
-//! as much of a core as all engines together, and daemons that pass a call on to each other would preempt whole clusters.
+//! processes of each (autogroups; see `sched(7)`): with a session each, a controller that forwards another program's results has as much of
+//! them as all engines together, and whatever a call needs waits for the turn of three sessions instead of two.
 
 use std::io;
 use std::process::{ExitCode, ExitStatus};
@@ -20,7 +20,7 @@ pub(crate) async fn run_again() -> io::Result<ExitCode> {
     let mut command = Command::new("/proc/self/exe");
     let mut own = std::env::args_os().skip(1);
     // `start`, and then the rest.
-    command.args(own.by_ref().take(1)).arg(FLAG).args(own);
+    command.arg0("phalanx").args(own.by_ref().take(1)).arg(FLAG).args(own);
     lead_a_session(&mut command);
     let mut child = command.spawn()?;
     loop {
