@@ -21,6 +21,9 @@ const NOOP_ELEMENTS: u64 = 8_000_000;
 /// Between two looks whether a job is still under way.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
+/// What it can be told before it has heard it.
+const TOLD_MAX: usize = 2;
+
 /// What its jobs are.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Jobs {
@@ -135,7 +138,7 @@ impl Drop for Other {
 pub(crate) fn serve(client_file: &PathBuf) -> Result<(), Error> {
     let client = Client::connect_file(client_file)?;
     let view = client.load_balanced_view();
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = mpsc::sync_channel(TOLD_MAX);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
             let Some(what) = serde_json::from_str::<Told>(&line).ok() else { return };
