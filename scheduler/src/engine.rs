@@ -77,7 +77,7 @@ pub(crate) struct Program {
     /// Engines that hold chunks of it.
     pub(crate) holders: Bits,
     /// The last of them that was given an urgent chunk. Calls that follow each other meet the same worker, whose core and whose daemon's path to
-    /// it are warm: where engines are as many as cores, taking turns made them take half as long again.
+    /// it are warm: where engines are as many as cores, taking turns made them take a third longer.
     pub(crate) urgent_at: u32,
     /// Engines that hold chunks of it and could take more.
     pub(crate) hungry: BTreeSet<u32>,
