@@ -112,6 +112,15 @@ pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
     let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);
 }
 
+/// The session of a process; 0 if its leader cannot be seen from here, as in a container whose first process was started from outside.
+/// (`getsid` of rustix takes that for impossible.)
+pub(crate) fn session(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    // After the name, which may contain anything: state, parent, group, session.
+    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+    fields.split_whitespace().nth(3).and_then(|field| field.parse().ok()).expect("a session")
+}
+
 pub(crate) fn outcome(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))

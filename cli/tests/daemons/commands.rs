@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::cluster::{Cluster, Running, eventually, outcome, program, signal};
+use crate::cluster::{Cluster, Running, eventually, outcome, program, session, signal};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -61,9 +61,8 @@ fn a_cluster_from_start_to_stop() {
 fn daemons_share_a_session_of_their_own_and_have_private_logs_without_colours() {
     let cluster = Cluster::new();
     assert_eq!(cluster.phalanx(&["start", "-n", "1"]).0, Some(0));
-    let session = |pid| rustix::process::getsid(rustix::process::Pid::from_raw(pid)).unwrap();
     let shared = session(cluster.process("controller"));
-    assert_ne!(shared, rustix::process::getsid(None).unwrap(), "it goes with the caller's terminal");
+    assert_ne!(shared, session(std::process::id().cast_signed()), "it goes with the caller's terminal");
     for name in ["controller", "engine"] {
         let pid = cluster.process(name);
         assert_eq!(session(pid), shared, "{name} has another session");
