@@ -228,7 +228,9 @@ impl Scheduler {
             self.refill(engine);
             from = (rank, engine + 1);
         }
-        self.feed_bound(|mood| mood == Mood::Idle);
+        if !self.idle.is_empty() {
+            self.feed_bound(|mood| mood == Mood::Idle);
+        }
         if self.fair.is_empty() {
             return;
         }
@@ -247,7 +249,9 @@ impl Scheduler {
                 from = engine + 1;
             }
         }
-        self.feed_bound(|mood| mood == Mood::Hungry);
+        if self.programs.iter().any(|(_, program)| !program.hungry.is_empty()) {
+            self.feed_bound(|mood| mood == Mood::Hungry);
+        }
     }
 
     /// As [`feed`](Self::feed), for jobs that only some engines may run, and engines in that mood.

@@ -31,6 +31,10 @@ impl Bits {
         self.len == 0
     }
 
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
     /// All of them, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         self.iter_from(0)

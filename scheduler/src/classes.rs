@@ -1,5 +1,9 @@
-//! Which engines may run which jobs. Jobs with the same place are of one *class*; the engines that will do are listed for each, so that
-//! nobody compares tags while chunks are assigned. Jobs that may go everywhere have no class.
+//! Which engines may run which jobs. Jobs for which the same engines will do are of one *class*, which lists these, so that nobody compares
+//! tags while chunks are assigned; however many jobs there are, there are no more classes than sets of engines. Jobs that may go everywhere
+//! have none.
+//!
+//! A job whose condition is not met on an engine leaves its class for one without that engine; those that suit an engine that comes leave
+//! those that do not.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +12,20 @@ use phalanx_proto::ids::{EngineId, JobKey};
 use crate::action::Outcome;
 use crate::bug::Bug;
 use crate::dependency::Impossible;
-use crate::engine::Mood;
+use crate::engine::{Engine, Mood};
 use crate::place::Place;
 use crate::scheduler::Scheduler;
 
-/// Jobs with one place.
+/// Jobs that may go to the same engines, and not everywhere.
 #[derive(Debug)]
 pub(crate) struct Class {
-    pub(crate) place: Place,
-    /// Its only job, when that has a condition.
-    pub(crate) own: Option<JobKey>,
+    /// One of its jobs' places, when none of these has been refused by an engine: who has the same need not be compared with every engine.
+    pub(crate) sample: Option<Place>,
     pub(crate) jobs: BTreeSet<JobKey>,
     /// Slots of the engines that will do.
     pub(crate) able: BTreeSet<u32>,
     /// Those of them that may be given work.
     pub(crate) open: u64,
-    /// Engines on which the condition was not met.
-    pub(crate) refused: BTreeSet<u32>,
 }
 
 impl Scheduler {
@@ -60,36 +61,35 @@ impl Scheduler {
         }
     }
 
-    /// The class of jobs with this place; `job` is one of them from now on.
+    /// The class of jobs with this place that no engine has refused; `job` is one of them from now on.
     pub(crate) fn enter_class(&mut self, job: JobKey, place: &Place) -> Option<u32> {
         if place.is_anywhere() {
             return None;
         }
-        let is_it = |class: &Class| class.own.is_none() && !place.conditional && class.place == *place;
-        let known = self.classes.iter().find(|(_, class)| is_it(class)).map(|(slot, _)| slot);
-        let slot = known.unwrap_or_else(|| {
-            let able: BTreeSet<u32> = self
-                .engines
-                .iter()
-                .filter(|(_, engine)| place.suits(engine.id, &engine.tags))
-                .map(|(at, _)| at)
-                .collect();
-            let open = able.iter().filter(|at| self.engines[**at].open).count() as u64;
-            let own = place.conditional.then_some(job);
-            let refused = BTreeSet::new();
-            self.classes.insert(Class {
-                place: place.clone(),
-                own,
-                jobs: BTreeSet::new(),
-                able,
-                open,
-                refused,
-            })
-        });
+        let known = self.classes.iter().find(|(_, class)| class.sample.as_ref() == Some(place));
+        let slot = match known.map(|(slot, _)| slot) {
+            Some(slot) => slot,
+            None => {
+                let will_do = |(_, engine): &(u32, &Engine)| place.suits(engine.id, &engine.tags);
+                let able = self.engines.iter().filter(will_do).map(|(at, _)| at).collect();
+                let slot = self.class_of(able);
+                self.classes[slot].sample.get_or_insert_with(|| place.clone());
+                slot
+            }
+        };
         self.classes[slot].jobs.insert(job);
         // Its engines may all have refused the program before.
         self.stranded.insert(job);
         Some(slot)
+    }
+
+    /// The class of jobs for which these engines will do.
+    fn class_of(&mut self, able: BTreeSet<u32>) -> u32 {
+        if let Some((slot, _)) = self.classes.iter().find(|(_, class)| class.able == able) {
+            return slot;
+        }
+        let open = able.iter().filter(|at| self.engines[**at].open).count() as u64;
+        self.classes.insert(Class { sample: None, jobs: BTreeSet::new(), able, open })
     }
 
     /// A job of a class has ended, or goes elsewhere.
@@ -101,23 +101,70 @@ impl Scheduler {
         }
     }
 
+    /// Other engines will do for the job than before.
+    fn change_class(&mut self, job: u32, to: u32) {
+        let (key, from) = (self.jobs[job].key, self.jobs[job].class);
+        self.classes[to].jobs.insert(key);
+        self.jobs[job].class = Some(to);
+        self.fair.move_job(job, Some(to));
+        self.leave_class(key, from);
+    }
+
+    /// The job goes to other places than it was to when it was submitted.
+    pub(crate) fn change_place(&mut self, job: u32) {
+        let (key, place, from) = (self.jobs[job].key, self.jobs[job].place.clone(), self.jobs[job].class);
+        let to = self.enter_class(key, &place);
+        self.jobs[job].class = to;
+        self.fair.move_job(job, to);
+        if to != from {
+            self.leave_class(key, from);
+        }
+    }
+
     /// An engine is new.
     pub(crate) fn join_classes(&mut self, at: u32) {
+        let before: Vec<u32> = self.classes.iter().map(|(slot, _)| slot).collect();
+        for slot in before {
+            self.join_class(slot, at);
+        }
+    }
+
+    /// As [`join_classes`](Self::join_classes), one of them: jobs that the engine suits part from the others.
+    fn join_class(&mut self, slot: u32, at: u32) {
         let engine = &self.engines[at];
-        let (id, open) = (engine.id, engine.open);
-        for (_, class) in self.classes.iter_mut() {
-            if class.place.suits(id, &engine.tags) {
-                class.able.insert(at);
-                class.open += u64::from(open);
-            }
+        let suits = |place: &Place| place.suits(engine.id, &engine.tags);
+        let class = &self.classes[slot];
+        let jobs = class.jobs.iter().map(|key| self.job_slots[key]);
+        let (suited, others): (Vec<u32>, Vec<u32>) = jobs.partition(|job| suits(&self.jobs[*job].place));
+        let sample_suits = class.sample.as_ref().map(suits);
+        let open = engine.open;
+        let class = &mut self.classes[slot];
+        if sample_suits != Some(others.is_empty()) {
+            class.sample = None;
+        }
+        if suited.is_empty() {
+            return;
+        }
+        if others.is_empty() {
+            class.able.insert(at);
+            class.open += u64::from(open);
+            return;
+        }
+        let mut able = class.able.clone();
+        able.insert(at);
+        let to = self.class_of(able);
+        for job in suited {
+            self.change_class(job, to);
         }
     }
 
     /// An engine is no more. Jobs that were bound to it and to no other cannot go on.
     pub(crate) fn leave_classes(&mut self, at: u32) {
         let open = self.engines[at].open;
+        for (_, job) in self.jobs.iter_mut() {
+            job.refused_by.remove(at);
+        }
         for (_, class) in self.classes.iter_mut() {
-            class.refused.remove(&at);
             if class.able.remove(&at) {
                 class.open -= u64::from(open);
                 self.stranded.extend(class.jobs.iter().copied());
@@ -140,11 +187,11 @@ impl Scheduler {
     /// The job's condition is not met on the engine.
     pub(crate) fn refuse_on(&mut self, job: u32, at: u32) {
         let Some(slot) = self.jobs[job].class else { return };
-        let open = self.engines[at].open;
-        let class = &mut self.classes[slot];
-        if class.able.remove(&at) {
-            class.open -= u64::from(open);
-            class.refused.insert(at);
+        let mut able = self.classes[slot].able.clone();
+        if able.remove(&at) {
+            self.jobs[job].refused_by.insert(at);
+            let to = self.class_of(able);
+            self.change_class(job, to);
         }
         self.stranded.insert(self.jobs[job].key);
     }
@@ -153,22 +200,23 @@ impl Scheduler {
     pub(crate) fn end_stranded(&mut self) {
         while let Some(key) = self.stranded.pop_first() {
             let Some(slot) = self.job_slots.get(&key).copied() else { continue };
-            let Some(class) = self.jobs[slot].class.map(|class| &self.classes[class]) else { continue };
-            let program = self.jobs[slot].program;
+            let job = &self.jobs[slot];
+            let Some(class) = job.class.map(|class| &self.classes[class]) else { continue };
+            let program = job.program;
             if class.able.iter().any(|at| !self.is_barred(program, *at)) || self.has_bug(Bug::WaitsInVain) {
                 continue;
             }
-            let why = if !class.refused.is_empty() {
-                Impossible::Condition { engines: class.refused.len() as u32 }
+            let why = if !job.refused_by.is_empty() {
+                Impossible::Condition { engines: job.refused_by.len() }
             } else if !class.able.is_empty() {
                 if let Some((engine, message)) = self.programs[program].refusal.clone() {
                     self.fail_job(slot, engine, &message);
                 }
                 continue;
-            } else if class.place.targets.is_none() || self.jobs[slot].return_by.is_some() {
+            } else if job.place.targets.is_none() || job.return_by.is_some() {
                 // Another one may come.
                 continue;
-            } else if self.jobs[slot].follows {
+            } else if job.follows {
                 Impossible::Follow
             } else {
                 Impossible::Targets
@@ -191,5 +239,81 @@ impl Scheduler {
     /// Whether any engine of these is there.
     pub(crate) fn is_any_alive(&self, ids: &[EngineId]) -> bool {
         ids.iter().any(|id| self.ids.slot(*id).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use phalanx_proto::ids::{ClientId, NodeId, ProgramKey};
+
+    use super::*;
+    use crate::action::Action;
+    use crate::config::Config;
+    use crate::input::{Chunking, Input, JobSpec, Plan};
+    use crate::place::{Need, Tags};
+    use crate::time::Timestamp;
+
+    fn tell(core: &mut Scheduler, input: Input) -> Vec<Action> {
+        core.handle(Timestamp(0), input).expect("the input makes sense");
+        core.check_invariants().expect("what must hold holds");
+        std::iter::from_fn(|| core.poll_action()).collect()
+    }
+
+    fn join(core: &mut Scheduler, node: u64, memory: &str) -> Vec<Action> {
+        let tags = vec![Tags::from([(Arc::from("memory"), Arc::from(memory))])];
+        tell(core, Input::NodeJoined { node: NodeId(node), engines: 1, wanted: Vec::new(), tags })
+    }
+
+    fn submit(core: &mut Scheduler, key: u64, place: Place) -> Vec<Action> {
+        let plan = Plan::Balanced { chunking: Chunking::Fixed(1), remaining: Vec::new() };
+        let (client, job) = (ClientId(1), JobKey(key));
+        let spec = JobSpec { place, ..JobSpec::new(ProgramKey(1), 1, plan) };
+        let mut actions = tell(core, Input::Submit { client, job, spec });
+        actions.extend(tell(core, Input::Supplied { job, elements: 1 }));
+        actions
+    }
+
+    /// What every report looks at must not grow with the number of jobs.
+    #[test]
+    fn there_are_as_many_classes_as_sets_of_engines_and_not_as_jobs() {
+        let mut core = Scheduler::new(Config::default(), 1);
+        tell(&mut core, Input::ClientJoined { client: ClientId(1) });
+        join(&mut core, 0, "1");
+        join(&mut core, 1, "8");
+        let able = |core: &Scheduler| -> BTreeSet<Vec<u32>> {
+            let able: Vec<Vec<u32>> =
+                core.classes.iter().map(|(_, class)| class.able.iter().copied().collect()).collect();
+            let different: BTreeSet<Vec<u32>> = able.iter().cloned().collect();
+            assert_eq!(different.len(), able.len(), "{able:?}");
+            different
+        };
+        // Each needs another amount; one of the engines has that much.
+        for key in 0..500 {
+            let needs = Need::parse(&format!("memory>={}", 2.0 + key as f64 / 100.0)).into_iter().collect();
+            submit(&mut core, key, Place { needs, ..Place::default() });
+        }
+        assert_eq!(able(&core), [vec![1]].into());
+        // Those with a condition are refused by the other, each when it was asked.
+        let mut work = Vec::new();
+        for key in 500..1_000 {
+            work.extend(submit(&mut core, key, Place { conditional: true, ..Place::default() }));
+            while let Some(action) = work.pop() {
+                let Action::Assign { node: NodeId(0), engine, run, .. } = action else { continue };
+                let (job, first, count, attempt) = (run.job, run.first, run.count, run.attempt);
+                let node = NodeId(0);
+                work.extend(tell(
+                    &mut core,
+                    Input::Returned { node, engine, job, first, count, attempt, refused: true },
+                ));
+            }
+        }
+        assert_eq!(able(&core), [vec![1]].into());
+        // One that is neither small nor large: some jobs may go there, others may not.
+        join(&mut core, 2, "4");
+        assert_eq!(able(&core), [vec![1], vec![1, 2]].into());
+        let parted = core.classes.iter().map(|(_, class)| (class.able.len(), class.jobs.len()));
+        assert_eq!(parted.collect::<BTreeSet<_>>(), [(1, 299), (2, 701)].into());
     }
 }

@@ -86,6 +86,19 @@ impl Fair {
         }
     }
 
+    /// Other engines will do for the job; what it has had counts as before.
+    pub(crate) fn move_job(&mut self, job: u32, class: Option<u32>) {
+        let JobShare { lane, time, ready, .. } = self.jobs[job as usize];
+        let Lane { client, program, priority, class: before, .. } = self.lanes[lane as usize];
+        if class == before {
+            return;
+        }
+        self.close_job(job);
+        self.open_job(job, client, program, priority, class);
+        self.jobs[job as usize].time = time;
+        self.set_ready(job, ready);
+    }
+
     /// Whether the job has chunks to assign.
     pub(crate) fn set_ready(&mut self, job: u32, ready: bool) {
         let share = &mut self.jobs[job as usize];

@@ -31,6 +31,7 @@ use crate::assign::{DIRECT_CHUNKS_MAX, WINDOW_CHUNKS_MIN};
 use crate::engine::{Engine, Mood};
 use crate::held::Holding;
 use crate::ledger::ChunkState;
+use crate::place::Place;
 use crate::scheduler::Scheduler;
 use crate::urgent::URGENT_CHUNKS_MAX;
 
@@ -317,13 +318,16 @@ fn deadlines_are_kept(core: &Scheduler) -> Result<(), String> {
     must(core.node_slots.len() == core.nodes.len(), || "a node is not known by its id".to_owned())
 }
 
+/// Slots of the engines that will do for a job with this place which these have refused.
+fn engines_for(core: &Scheduler, place: &Place, refused_by: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let will_do =
+        |(at, engine): &(u32, &Engine)| place.suits(engine.id, &engine.tags) && !refused_by.contains(at);
+    core.engines.iter().filter(will_do).map(|(at, _)| at).collect()
+}
+
 fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
     for (slot, class) in core.classes.iter() {
-        let will_do = |(at, engine): &(u32, &Engine)| {
-            class.place.suits(engine.id, &engine.tags) && !class.refused.contains(at)
-        };
-        let able: BTreeSet<u32> = core.engines.iter().filter(will_do).map(|(at, _)| at).collect();
-        must(able == class.able, || format!("{able:?} will do, {:?} are listed", class.able))?;
+        let able = &class.able;
         let open = able.iter().filter(|at| core.engines[**at].open).count() as u64;
         must(open == class.open, || format!("{open} of class {slot} are open, {} counted", class.open))?;
         let of_it = |(_, job): &(u32, &crate::job::Job)| job.class == Some(slot);
@@ -331,6 +335,15 @@ fn classes_are_kept(core: &Scheduler) -> Result<(), String> {
         must(jobs == class.jobs && !jobs.is_empty(), || {
             format!("{jobs:?} are of class {slot}: {:?}", class.jobs)
         })?;
+        for (_, job) in core.jobs.iter().filter(of_it) {
+            let expected = engines_for(core, &job.place, &job.refused_by.iter().collect());
+            must(expected == *able, || format!("{expected:?} will do for {}, {able:?} are listed", job.key))?;
+        }
+        if let Some(sample) = &class.sample {
+            must(engines_for(core, sample, &BTreeSet::new()) == *able, || {
+                format!("class {slot} is not that of {sample:?}")
+            })?;
+        }
     }
     let waits = core.jobs.iter().flat_map(|(_, job)| &job.waits);
     let wishes = waits.map(|wait| wait.dependency.jobs.len()).sum::<usize>();

@@ -47,7 +47,9 @@ pub(crate) struct Job {
     pub(crate) place: Place,
     /// It is bound to the engines of jobs that it follows.
     pub(crate) follows: bool,
-    /// Jobs with one place; none when its chunks may go everywhere.
+    /// Slots of the engines that are there and on which its condition was not met.
+    pub(crate) refused_by: Bits,
+    /// Jobs for which the same engines will do; none when its chunks may go everywhere.
     pub(crate) class: Option<u32>,
     /// The ids of engines that have completed chunks.
     pub(crate) ran_on: Bits,
@@ -94,6 +96,7 @@ impl Job {
             dependents: BTreeSet::new(),
             place: Place::default(),
             follows: false,
+            refused_by: Bits::default(),
             class: None,
             ran_on: Bits::default(),
             return_by: None,

@@ -162,18 +162,12 @@ impl Scheduler {
 
     /// A job has learnt where it may go. Whether there is such a place.
     fn settle_place(&mut self, slot: u32) -> bool {
-        let job = &self.jobs[slot];
-        let (key, place) = (job.key, job.place.clone());
-        if !place.targets.as_deref().is_some_and(|targets| self.is_any_alive(targets)) {
+        let targets = self.jobs[slot].place.targets.as_deref();
+        if !targets.is_some_and(|targets| self.is_any_alive(targets)) {
             self.end_job(slot, Outcome::Impossible(Impossible::Follow));
             return false;
         }
-        let (client, program, priority, class) = (job.client, job.program, job.priority, job.class);
-        self.fair.close_job(slot);
-        self.leave_class(key, class);
-        let class = self.enter_class(key, &place);
-        self.jobs[slot].class = class;
-        self.fair.open_job(slot, client, program, priority, class);
+        self.change_place(slot);
         true
     }
 }

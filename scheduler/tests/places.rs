@@ -127,6 +127,14 @@ fn chunks_go_only_to_engines_that_have_what_they_need_and_others_are_not_held_up
 }
 
 #[test]
+fn an_engine_that_is_at_work_gets_a_chunk_ahead_of_a_job_that_is_bound_to_it_too() {
+    let mut core = Core::new(&[2]);
+    core.try_submit(1, JobSpec { place: bound_to(&[0]), ..spec(1) }).unwrap();
+    core.try_submit(2, JobSpec { place: bound_to(&[0]), ..spec(1) }).unwrap();
+    assert_eq!(core.engines(), [0, 0]);
+}
+
+#[test]
 fn what_no_engine_has_is_refused_unless_it_is_waited_for() {
     let mut core = Core::new(&[1]);
     let refused = core.try_submit(1, JobSpec { place: needing("gpu"), ..spec(1) });

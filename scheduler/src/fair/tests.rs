@@ -92,3 +92,19 @@ fn a_pressed_client_and_a_closed_job_are_not_served() {
     fair.set_pressed(1, false);
     assert_eq!((fair.order_of(0).next(), fair.ready_programs()), (Some(1), vec![0]));
 }
+
+#[test]
+fn a_job_that_goes_elsewhere_keeps_what_it_has_had() {
+    let mut fair = two_clients();
+    fair.close_job(0);
+    fair.charge(1, 100_000_000);
+    fair.move_job(1, Some(7));
+    assert_eq!((fair.ready_classes(), fair.has_unbound()), (vec![7], true));
+    let served = serve(&mut fair, 100, 3, |_| 1_000_000);
+    assert!(served[1] <= 1 && served[2] >= 99, "{served:?}");
+    let served = serve(&mut fair, 100, 3, |_| 1_000_000);
+    assert!(served[1].abs_diff(50) <= 3, "{served:?}");
+    fair.set_ready(1, false);
+    fair.move_job(1, None);
+    assert_eq!(fair.order().collect::<Vec<_>>(), [2], "it was not ready");
+}
