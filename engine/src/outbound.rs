@@ -29,6 +29,7 @@ pub(crate) fn report(engine: u32, report: Report) -> v1::NodeMessage {
         timings: report.timings,
         stride: report.stride,
         lens: report.lens,
+        lens_behind: report.lens_behind,
         data: report.data,
         data_before: report.data_before,
         failures: report.failures.into_iter().map(failure).collect(),
@@ -113,6 +114,22 @@ pub(crate) fn refused(engine: u32, chunks: Chunks, text: String) -> v1::NodeMess
         attempt,
         refused: true,
         message: text,
+        ..v1::Returned::default()
+    }))
+}
+
+/// A chunk that has been run, and of which a report would not fit.
+pub(crate) fn untold(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
+    let Chunks { job, first, count, attempt } = chunks;
+    message(Kind::Returned(v1::Returned {
+        engine,
+        job,
+        first_chunk: first,
+        chunk_count: count,
+        attempt,
+        untold: true,
+        message: text,
+        ..v1::Returned::default()
     }))
 }
 

@@ -18,6 +18,12 @@ pub const RUN_CHUNKS_MAX: u32 = 16_384;
 /// The most elements in one chunk; a chunk's offsets are 32 bits.
 pub const CHUNK_ELEMENTS_MAX: u64 = u32::MAX as u64;
 
+/// The most failures that one report tells: one that a worker sends holds no more, nor other fields than data that grow with its elements.
+pub const REPORT_FAILURES_MAX: usize = 100_000;
+
+/// The most elements of a chunk of which only some are run, by their offsets.
+pub const ONLY_MAX: u64 = 1 << 20;
+
 /// The most engines one node may register.
 pub const NODE_ENGINES_MAX: u32 = 4_096;
 

@@ -1,7 +1,7 @@
 //! Versions on the wire.
 
 /// Raised whenever a message or frame changes meaning. Peers of different versions refuse each other.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The version people see.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -103,4 +103,6 @@ pub enum ChunkFailure {
     Quarantined { engines: Vec<EngineId>, messages: Vec<Arc<str>> },
     /// The program cannot run on any engine there is (balanced), or on this one (direct).
     CannotStart { message: Arc<str> },
+    /// What came of the chunk is more than a report holds.
+    Untold { message: Arc<str> },
 }

@@ -60,6 +60,8 @@ pub enum Input {
         attempt: u32,
         refused: bool,
     },
+    /// A chunk has been run, and what came of it is more than a report holds: it is not tried again.
+    Untold { node: NodeId, engine: EngineId, job: JobKey, index: u64, attempt: u32, message: Arc<str> },
     /// In answer to a recall: of these chunks, those that were not handed back have been begun.
     Begun { node: NodeId, engine: EngineId, job: JobKey, first: u64, count: u32, attempt: u32 },
     /// The engine's worker is gone with all that was assigned to it; `running` is what it ran.

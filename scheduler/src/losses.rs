@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use phalanx_proto::ids::EngineId;
+use phalanx_proto::limits::ONLY_MAX;
 
 use crate::action::{Action, ChunkFailure, Outcome};
 use crate::bug::Bug;
@@ -191,7 +192,7 @@ impl Scheduler {
         let job = &mut self.jobs[run.slot];
         let offset = place.and_then(|place| job.offset_at(ordinal, place));
         // The last one left is the chunk.
-        let alone = offset.filter(|_| job.elements_open(ordinal) > 1);
+        let alone = offset.filter(|_| (2..=ONLY_MAX).contains(&job.elements_open(ordinal)));
         let message = Arc::clone(lost.message());
         if lost.is_overrun() {
             // Each element by itself: another one of its chunk that hangs is tried as often.

@@ -1,11 +1,12 @@
 //! Duty: chunks come back, with results or unstarted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_proto::ids::{ChunkId, JobKey, Run};
 use phalanx_proto::limits::RUN_CHUNKS_MAX;
 
-use crate::action::Action;
+use crate::action::{Action, ChunkFailure};
 use crate::bug::Bug;
 use crate::direct::DirectChunk;
 use crate::held::{HeldRun, Holding};
@@ -194,6 +195,31 @@ impl Scheduler {
         self.review_overdue(held.slot);
         self.released(at);
         self.feed();
+        self.refill(at);
+        Ok(())
+    }
+
+    /// A chunk has been run, and nobody will know what came of it.
+    pub(crate) fn on_untold(
+        &mut self,
+        at: u32,
+        key: JobKey,
+        index: u64,
+        attempt: u32,
+        message: Arc<str>,
+    ) -> Result<(), Reject> {
+        let held = self.claimed(at, key, index, 1, attempt)?;
+        if held.holding == Holding::Cancelled {
+            self.acknowledge(at, key, index, 1);
+            return Ok(());
+        }
+        // What it was expected to take is what it has had.
+        self.take_held(at, key, index, 1);
+        self.begin(held.slot);
+        let id = self.engines[at].id;
+        self.fail_chunk(held.slot, held.ordinal, id, ChunkFailure::Untold { message });
+        self.finish_if_done(held.slot);
+        self.released(at);
         self.refill(at);
         Ok(())
     }

@@ -187,6 +187,10 @@ impl Scheduler {
                 let at = self.engine_of(node, engine)?;
                 self.on_returned(at, job, first, count, attempt, refused)
             }
+            Input::Untold { node, engine, job, index, attempt, message } => {
+                let at = self.engine_of(node, engine)?;
+                self.on_untold(at, job, index, attempt, message)
+            }
             Input::Begun { node, engine, job, first, count, attempt } => {
                 let at = self.engine_of(node, engine)?;
                 self.on_begun(at, job, first, count, attempt)

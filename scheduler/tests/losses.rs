@@ -210,3 +210,46 @@ fn a_job_that_no_node_can_run_fails_when_it_is_submitted() {
     let actions = core.submit_unsupplied(3, 4, fixed(1));
     assert!(is_finished(&actions, Outcome::Completed), "{actions:?}");
 }
+
+#[test]
+fn a_chunk_of_which_nothing_can_be_told_fails_once_and_its_engine_goes_on() {
+    let mut core = Core::new(&[1]);
+    core.submit(1, 4, fixed(2));
+    let (node, engine, run) = core.assigned[0];
+    let untold = |attempt| Input::Untold {
+        node,
+        engine,
+        job: run.job,
+        index: run.first,
+        attempt,
+        message: "too much".into(),
+    };
+    assert!(core.try_tell(untold(9)).is_err(), "another attempt");
+    let actions = core.tell(untold(run.attempt));
+    let failed = actions.iter().filter(|action| {
+        matches!(action, Action::Failed { run, offset: None, failure: ChunkFailure::Untold { .. }, .. } if run.first == 0)
+    });
+    assert_eq!(failed.count(), 1, "{actions:?}");
+    assert!(core.try_tell(untold(run.attempt)).is_err(), "it has ended");
+    core.assigned.retain(|(.., held)| (held.first, held.count) != (0, 1));
+    core.assigned.iter_mut().for_each(|(.., held)| {
+        if held.first == 0 {
+            (held.first, held.count, held.element_first) = (1, held.count - 1, 2);
+        }
+    });
+    core.finish(MS);
+    assert_eq!(core.explain(1, 1), Explanation::UnknownJob, "the rest was done");
+}
+
+/// The offsets of those that are left would be more than a message holds.
+#[test]
+fn an_element_of_a_chunk_of_millions_that_ends_its_workers_takes_the_chunk_with_it() {
+    let mut core = Core::new(&[1]);
+    core.submit(1, 3_000_000, fixed(3_000_000));
+    for attempt in 1..3 {
+        core.worker_lost(0, LossKind::Died, running(1, 0, attempt, Some(5)));
+    }
+    let actions = core.worker_lost(0, LossKind::Died, running(1, 0, 3, Some(5)));
+    let whole = |a: &Action| matches!(a, Action::Failed { offset: None, .. });
+    assert!(actions.iter().any(whole), "{actions:?}");
+}

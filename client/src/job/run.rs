@@ -41,7 +41,8 @@ impl RunResult {
         if !report.data.is_empty() || parts.is_empty() {
             parts.push(report.data);
         }
-        let run = Self {
+        let lens_behind = report.lens_behind;
+        let mut run = Self {
             engine: report.engine,
             attempt: report.attempt,
             first_chunk: report.first_chunk,
@@ -57,7 +58,26 @@ impl RunResult {
             lens: report.lens,
             data: parts,
         };
+        if lens_behind {
+            run.lens = run.take_behind(run.count().checked_mul(4)?)?;
+        }
         run.is_consistent().then_some(run)
+    }
+
+    /// Takes so many bytes off the end of the data.
+    fn take_behind(&mut self, mut bytes: usize) -> Option<Bytes> {
+        let mut pieces = Vec::new();
+        while bytes > 0 {
+            let mut last = self.data.pop()?;
+            let piece = last.split_off(last.len().saturating_sub(bytes));
+            bytes -= piece.len();
+            if !last.is_empty() {
+                self.data.push(last);
+            }
+            pieces.push(piece);
+        }
+        pieces.reverse();
+        Some(pieces.concat().into())
     }
 
     fn is_consistent(&self) -> bool {
@@ -174,6 +194,40 @@ impl RunResult {
             message: f.message.clone(),
             location: f.location.clone(),
             backtrace: f.backtrace.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values "a", "bc" and "def", cut into parts anywhere.
+    #[test]
+    fn lengths_behind_the_values_are_found_wherever_the_parts_end() {
+        let whole: Vec<u8> =
+            b"abcdef".iter().copied().chain([1_u32, 2, 3].into_iter().flat_map(u32::to_le_bytes)).collect();
+        for (first, second) in (0..=whole.len()).flat_map(|a| (a..=whole.len()).map(move |b| (a, b))) {
+            let parts = [&whole[..first], &whole[first..second]].map(Bytes::copy_from_slice).to_vec();
+            let report = v1::Report {
+                chunk_count: 1,
+                chunk_len: 3,
+                timings: vec![0; 10].into(),
+                data_before: second as u64,
+                data: Bytes::copy_from_slice(&whole[second..]),
+                lens_behind: true,
+                ..v1::Report::default()
+            };
+            let run = RunResult::new(report.clone(), parts.clone(), 0).expect("it fits");
+            let mut values = Vec::new();
+            let each = |_, value: Result<&[u8], RemoteError>| {
+                values.push(value.expect("a value").to_vec());
+                Ok::<(), ()>(())
+            };
+            run.for_each(each).expect("it goes well");
+            assert_eq!(values, [&b"a"[..], b"bc", b"def"]);
+            let too_many = v1::Report { chunk_len: 7, ..report };
+            assert!(RunResult::new(too_many, parts, 0).is_none());
         }
     }
 }

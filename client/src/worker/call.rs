@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use phalanx_proto::frames::{Chunks, Failure, Frame};
-use phalanx_proto::limits::TEXT_BYTES_MAX;
+use phalanx_proto::limits::{REPORT_FAILURES_MAX, TEXT_BYTES_MAX, clip};
 use phalanx_proto::v1::FailureKind;
 
 use super::clock::now_ns;
@@ -159,7 +159,7 @@ impl<'a> Call<'a> {
         let mut slots = Slots::new(self.work.stride, &lens);
         let per_chunk = self.work.per_chunk();
         let mut now = now_ns();
-        loop {
+        'chunks: loop {
             // Before the claim, so that the chunk can still go elsewhere meanwhile.
             if self.is_called() {
                 self.give_way();
@@ -190,6 +190,14 @@ impl<'a> Call<'a> {
                 if let Err(fault) = outcome.and_then(|()| self.check_len(before)) {
                     self.result.data.truncate(before);
                     self.fail(offset, fault);
+                    if self.result.failures.len() > REPORT_FAILURES_MAX {
+                        if let Err(e) = self.leave_untold(place) {
+                            self.broken = Some(e);
+                            return;
+                        }
+                        now = now_ns();
+                        continue 'chunks;
+                    }
                 }
                 self.result.lens.push((self.result.data.len() - before) as u32);
                 if self.shared.queue.is_interrupted() {
@@ -228,6 +236,22 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// So many elements of the chunk have failed that no report holds it: it fails as a whole, without what is left of it.
+    #[cold]
+    fn leave_untold(&mut self, place: u32) -> io::Result<()> {
+        let first = self.work.chunks.first + u64::from(place);
+        let reason = self.result.failures.first().map_or("", |failure| &failure.message);
+        let text = format!(
+            "more than {REPORT_FAILURES_MAX} elements of its chunk failed, which was given up, the first with: {}; use a smaller chunksize to have those that do not fail",
+            clip(reason, TEXT_BYTES_MAX / 2),
+        );
+        self.result.clear();
+        let mut output = self.shared.lock_output();
+        output.look_at_end(Some(first))?;
+        output.flush()?;
+        output.send(&Frame::Untold(Chunks { first, count: 1, ..self.work.chunks }, text))
+    }
+
     /// Hands in the results of a chunk, and before them what it printed.
     #[inline]
     fn hand_in(&mut self, place: u32) -> io::Result<()> {
@@ -257,19 +281,21 @@ impl<'a> Call<'a> {
     #[cold]
     fn fail(&mut self, offset: usize, fault: Fault) {
         // The chunk's failures travel in one frame: those after the first few thousand come without their texts.
-        let texts: usize = self.result.failures.iter().map(|f| f.message.len() + f.backtrace.len()).sum();
-        let full = texts < 16 * TEXT_BYTES_MAX;
+        let full = self.result.failure_text_bytes < 16 * TEXT_BYTES_MAX;
         let text = |s: String| if full { s } else { String::new() };
         let offset = match self.work.only.chunks_exact(4).nth(offset) {
             Some(of_chunk) => u32::from_le_bytes(of_chunk.try_into().expect("four bytes")),
             None => offset as u32,
         };
-        self.result.failures.push(Failure {
+        let failure = Failure {
             offset,
             kind: fault.kind as u8,
             message: text(fault.message),
-            location: fault.location,
+            location: text(fault.location),
             backtrace: text(fault.backtrace),
-        });
+        };
+        self.result.failure_text_bytes +=
+            failure.message.len() + failure.location.len() + failure.backtrace.len();
+        self.result.failures.push(failure);
     }
 }

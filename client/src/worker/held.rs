@@ -7,6 +7,9 @@ use phalanx_proto::timings::Timings;
 use super::work::Work;
 use crate::codec::Lens;
 
+/// The most lengths of values that a report has beside its data.
+const LENS_MAX: usize = 64 << 10;
+
 /// One chunk's results.
 #[derive(Default)]
 pub(crate) struct ChunkResult {
@@ -17,10 +20,13 @@ pub(crate) struct ChunkResult {
     pub(crate) lens: Lens,
     pub(crate) data: Vec<u8>,
     pub(crate) failures: Vec<Failure>,
+    /// Bytes of the failures' texts.
+    pub(crate) failure_text_bytes: usize,
 }
 
 impl ChunkResult {
     pub(crate) fn clear(&mut self) {
+        self.failure_text_bytes = 0;
         self.lens.clear();
         self.data.clear();
         self.failures.clear();
@@ -84,7 +90,22 @@ impl Held {
         }
     }
 
+    /// All there is to send as data, end to end.
+    pub(super) fn take_data(&mut self) -> Bytes {
+        let mut data = std::mem::take(&mut self.result.data);
+        if self.lens_go_behind() {
+            data.extend_from_slice(&self.result.lens.packed());
+        }
+        data.into()
+    }
+
+    /// Whether there are more lengths than a message has room for: data goes out in parts.
+    fn lens_go_behind(&self) -> bool {
+        self.result.lens.each().len() > LENS_MAX
+    }
+
     pub(super) fn into_report(self, data_before: u64, data: Bytes) -> Report {
+        let lens_behind = self.lens_go_behind();
         Report {
             chunks: self.chunks,
             element_first: self.element_first,
@@ -93,7 +114,8 @@ impl Held {
             stride: self.result.lens.stride(),
             data_before,
             timings: self.timings.into_bytes(),
-            lens: self.result.lens.packed(),
+            lens: if lens_behind { Bytes::new() } else { self.result.lens.packed() },
+            lens_behind,
             only: self.only,
             failures: self.result.failures,
             data,

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, Write};
 use std::os::unix::net::UnixStream;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use phalanx_engine::Running;
 use phalanx_proto::frames::{Frame, ReportPart};
 use phalanx_proto::limits::{FRAME_BYTES_MAX, PART_BYTES};
@@ -160,7 +160,7 @@ impl Output {
     }
 
     fn report(&mut self, mut held: Held) -> io::Result<()> {
-        let data = Bytes::from(std::mem::take(&mut held.result.data));
+        let data = held.take_data();
         let last = data.len().saturating_sub(1) / PART_BYTES * PART_BYTES;
         for at in (0..last).step_by(PART_BYTES) {
             let data_part = data.slice(at..at + PART_BYTES);
@@ -227,6 +227,7 @@ mod tests {
     use std::io::Read;
     use std::sync::Arc;
 
+    use bytes::Bytes;
     use phalanx_proto::frames::{Chunks, FrameDecoder, Report};
 
     use super::super::work::{Job, Payload};
@@ -332,6 +333,35 @@ mod tests {
         drop(output);
         let seen: Vec<_> = reports(&mut theirs).iter().map(|r| (r.chunks.first, r.chunks.count)).collect();
         assert_eq!(seen, [(0, 1), (1, 1)]);
+    }
+
+    /// Beside the data they would make the report too long for a message.
+    #[test]
+    fn very_many_lengths_go_out_behind_the_values() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let n = 3 << 20;
+        let writer = std::thread::spawn(move || {
+            let mut output = Output::new(ours, None);
+            let mut result = ChunkResult { data: vec![7; n / 2], ..ChunkResult::default() };
+            (0..n).for_each(|i| result.lens.push((i % 2) as u32));
+            output.add(&Work { chunk_len: n as u32, ..work(1, 0, 1) }, 0, &mut result).unwrap();
+            output.flush().unwrap();
+        });
+        let (mut decoder, mut wire, mut data) = (FrameDecoder::default(), Vec::new(), Vec::new());
+        theirs.read_to_end(&mut wire).unwrap();
+        writer.join().unwrap();
+        decoder.buffer().extend_from_slice(&wire);
+        let report = loop {
+            match decoder.next_frame().unwrap().expect("a report comes") {
+                Frame::ReportPart(part) => data.extend_from_slice(&part.data),
+                Frame::Report(report) => break report,
+                other => panic!("a report: {other:?}"),
+            }
+        };
+        assert_eq!((report.data_before, report.lens.len(), report.lens_behind), (data.len() as u64, 0, true));
+        data.extend_from_slice(&report.data);
+        assert_eq!(data.len(), n / 2 + 4 * n);
+        assert_eq!(data[n / 2..n / 2 + 8], [0, 0, 0, 0, 1, 0, 0, 0]);
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub(super) fn explain(failure: &ChunkFailure, elements: u64, engine: &str) -> (F
                 ),
             )
         }
+        ChunkFailure::Untold { message } => (FailureKind::Unspecified, format!("{message} (on {engine})")),
         ChunkFailure::CannotStart { message } => {
             (FailureKind::Program, format!("the program does not run on {engine}: {message}"))
         }

@@ -121,7 +121,11 @@ impl Driver {
     }
 
     fn on_returned(&mut self, id: NodeId, handback: Handback) {
-        let Handback { engine, job, first, count, attempt, refused } = handback;
+        let Handback { engine, job, first, count, attempt, refused, untold } = handback;
+        if let Some(message) = untold {
+            return self
+                .on_claim(id, Input::Untold { node: id, engine, job, index: first, attempt, message });
+        }
         if let Some(text) = &refused {
             tracing::debug!(%engine, %job, "a job's condition is not met: {text}");
             if let Some(job) = self.jobs.get_mut(&job).filter(|_| !text.is_empty()) {

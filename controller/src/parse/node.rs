@@ -64,6 +64,8 @@ pub(crate) struct Handback {
     pub(crate) attempt: u32,
     /// The job's condition is not met on the engine, and what it said.
     pub(crate) refused: Option<String>,
+    /// The chunk has been run, and what came of it cannot be told; why.
+    pub(crate) untold: Option<Arc<str>>,
 }
 
 pub(crate) fn parse_registration(message: NodeMessage) -> Result<Registration, Refused> {
@@ -123,13 +125,19 @@ fn parse_output(output: Output) -> Result<NodeSaid, Refused> {
 
 fn parse_returned(returned: &Returned) -> Result<NodeSaid, Refused> {
     demand_chunks(returned.first_chunk, returned.chunk_count)?;
+    demand(
+        !returned.untold || returned.chunk_count == 1,
+        "several chunks at once of which nothing can be told",
+    )?;
+    let text = |says: bool| says.then(|| clip(&returned.message, TEXT_BYTES_MAX));
     Ok(NodeSaid::Returned(Box::new(Handback {
         engine: EngineId(returned.engine),
         job: JobKey(returned.job),
         first: returned.first_chunk,
         count: returned.chunk_count,
         attempt: returned.attempt,
-        refused: returned.refused.then(|| clip(&returned.message, TEXT_BYTES_MAX)),
+        refused: text(returned.refused),
+        untold: text(returned.untold).map(Arc::from),
     })))
 }
 

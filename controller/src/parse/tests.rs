@@ -133,6 +133,8 @@ fn a_segments_lengths_are_whole_numbers() {
 #[test]
 fn reports_that_contradict_themselves_are_refused() {
     assert!(NodeReport::parse(report()).is_ok());
+    let behind = Report { lens_behind: true, stride: 0, data: vec![0; 24].into(), ..report() };
+    assert!(NodeReport::parse(behind).is_ok());
     let bad = [
         Report { chunk_count: 0, ..report() },
         Report { chunk_count: u32::MAX, ..report() },
@@ -144,6 +146,15 @@ fn reports_that_contradict_themselves_are_refused() {
         Report { lens: vec![0; 24].into(), ..report() },
         Report { lens: vec![0; 20].into(), data: Bytes::new(), ..report() },
         Report { only: vec![0], ..report() },
+        Report { lens_behind: true, ..report() },
+        Report {
+            lens_behind: true,
+            stride: 0,
+            lens: vec![0; 24].into(),
+            data: vec![0; 24].into(),
+            ..report()
+        },
+        Report { lens_behind: true, stride: 0, data: vec![0; 23].into(), ..report() },
         Report { failures: vec![failing(0)], ..report() },
     ];
     for report in bad {
@@ -153,7 +164,15 @@ fn reports_that_contradict_themselves_are_refused() {
 
 #[test]
 fn failures_are_clipped_and_belong_to_what_was_run() {
-    let one = Report { chunk_count: 1, timings: vec![0; 10].into(), data: vec![0; 8].into(), ..report() };
+    let lens = |lens: &[u32]| Bytes::from_iter(lens.iter().flat_map(|len| len.to_le_bytes()));
+    let one = Report {
+        chunk_count: 1,
+        timings: vec![0; 10].into(),
+        stride: 0,
+        lens: lens(&[4, 4, 0]),
+        data: vec![0; 8].into(),
+        ..report()
+    };
     let good = NodeReport::parse(Report { failures: vec![failing(2)], ..one.clone() }).unwrap();
     assert_eq!(good.failed, [2]);
     assert!(good.wire.failures[0].message.len() < 70_000);
@@ -163,7 +182,13 @@ fn failures_are_clipped_and_belong_to_what_was_run() {
     }
     let some = Report { only: vec![0, 2], failures: vec![failing(1)], ..one.clone() };
     assert!(NodeReport::parse(some).is_err(), "element 1 was not run");
-    let some = Report { only: vec![0, 2], failures: vec![failing(2)], data: vec![0; 4].into(), ..one };
+    let some = Report {
+        only: vec![0, 2],
+        failures: vec![failing(2)],
+        lens: lens(&[4, 0]),
+        data: vec![0; 4].into(),
+        ..one
+    };
     assert!(NodeReport::parse(some).is_ok());
 }
 

@@ -8,7 +8,7 @@ use phalanx_proto::v1::{ElementFailure, FailureKind, HistoryRequest, PastChunks,
 use tonic::Code;
 
 use crate::node::{Node, honest_report};
-use crate::peer::Client;
+use crate::peer::{Client, packed};
 use crate::world::World;
 
 fn jobs(asked: PastJobs) -> HistoryRequest {
@@ -30,8 +30,8 @@ async fn a_job_is_in_the_history_as_soon_as_its_client_knows_of_its_end() {
     };
     let timings = [(5, u64::MAX)].into_iter().collect::<Timings>().into_bytes();
     let honest = honest_report(&assign);
-    let data = honest.data.slice(..8);
-    node.report(Report { failures: vec![failure], timings, data, ..honest }).await;
+    let (data, lens) = (honest.data.slice(..8), packed(&[8, 0]));
+    node.report(Report { failures: vec![failure], timings, data, lens, stride: 0, ..honest }).await;
     client.hear_report().await;
     client.hear().await;
 

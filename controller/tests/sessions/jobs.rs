@@ -8,7 +8,7 @@ use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::{ContextPart, ElementFailure, FailureKind, Report, ReportPart, Segment, Submit};
 
 use crate::node::{Node, honest_report};
-use crate::peer::{Client, balanced, direct, encoded, submission};
+use crate::peer::{Client, balanced, direct, encoded, packed, submission};
 use crate::world::World;
 
 #[tokio::test]
@@ -108,11 +108,12 @@ async fn elements_of_differing_lengths_arrive_as_they_were() {
     client
         .submit(Submit { stride: 0, varying: true, ..submission(1, 4, direct(&node.engines.clone())) })
         .await;
-    let lens = |lens: &[u32]| lens.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<u8>>().into();
-    client.say(Say::Segment(Segment { job: 1, lens: lens(&[1, 0, 3]), data: b"ab".as_slice().into() })).await;
-    client.say(Say::Segment(Segment { job: 1, lens: lens(&[2]), data: b"cdef".as_slice().into() })).await;
+    client
+        .say(Say::Segment(Segment { job: 1, lens: packed(&[1, 0, 3]), data: b"ab".as_slice().into() }))
+        .await;
+    client.say(Say::Segment(Segment { job: 1, lens: packed(&[2]), data: b"cdef".as_slice().into() })).await;
     let assign = node.assigned().await;
-    assert_eq!(assign.lens, lens(&[1, 0, 3, 2]));
+    assert_eq!(assign.lens, packed(&[1, 0, 3, 2]));
     assert_eq!((&assign.data[..], assign.stride), (&b"abcdef"[..], 0));
 }
 
@@ -130,8 +131,8 @@ async fn an_element_that_failed_is_tried_again_alone() {
         message: "no".into(),
         ..Default::default()
     };
-    let data = encoded(&[20, 60]).into();
-    node.report(Report { failures: vec![failure], data, ..honest_report(&assign) }).await;
+    let (data, lens) = (encoded(&[20, 60]).into(), packed(&[8, 0, 8]));
+    node.report(Report { failures: vec![failure], data, lens, stride: 0, ..honest_report(&assign) }).await;
     let report = client.hear_report().await;
     assert!(report.retrying && report.failures[0].message == "no");
     let again = node.assigned().await;

@@ -1,5 +1,6 @@
 //! A client that is nothing but gRPC.
 
+use bytes::Bytes;
 use phalanx_proto::host;
 use phalanx_proto::ids::JobId;
 use phalanx_proto::v1::client_event::Kind as Event;
@@ -72,6 +73,11 @@ pub(crate) fn direct(targets: &[u32]) -> submit::Plan {
 
 pub(crate) fn encoded(values: &[u64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Lengths, as they go in messages.
+pub(crate) fn packed(lens: &[u32]) -> Bytes {
+    lens.iter().flat_map(|len| len.to_le_bytes()).collect()
 }
 
 impl Client {

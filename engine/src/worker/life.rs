@@ -25,7 +25,7 @@ use super::spawn::{self, Streams};
 use super::wire::{Wire, write_frames};
 use crate::board::{Board, Running};
 use crate::config::Workers;
-use crate::outbound::{begun, output, refused, report, report_part, returned};
+use crate::outbound::{begun, output, refused, report, report_part, returned, untold};
 use crate::program::Origin;
 
 /// A worker whose only job has ended is given this long at most to leave by itself.
@@ -271,6 +271,7 @@ impl Life {
                     Frame::Returned(chunks) => (chunks.count, returned(engine, chunks)),
                     Frame::Begun(chunks) => (0, begun(engine, chunks)),
                     Frame::Refused(chunks, message) => (chunks.count, refused(engine, chunks, message)),
+                    Frame::Untold(chunks, message) => (chunks.count, untold(engine, chunks, message)),
                     Frame::Output(said) => {
                         process.hear(&said);
                         let Some(message) = output(engine, said) else { continue };

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use super::{
     ASSIGN, ASSIGN_PART, Assign, BEGUN, CANCEL, CLOSE, Chunks, During, Failure, Frame, FrameError,
     NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT, Open, Output, Part, READY, RECALL, REFUSED, REPORT,
-    REPORT_PART, RETURNED, Ready, Report, ReportPart, WELCOME, Welcome,
+    REPORT_PART, RETURNED, Ready, Report, ReportPart, UNTOLD, WELCOME, Welcome,
 };
 use crate::timings;
 
@@ -37,6 +37,7 @@ impl Frame {
             RETURNED => Self::Returned(chunks(b)?),
             BEGUN => Self::Begun(chunks(b)?),
             REFUSED => Self::Refused(chunks(b)?, text(b)?),
+            UNTOLD => Self::Untold(chunks(b)?, text(b)?),
             CANCEL => Self::Cancel(u64(b)?),
             CLOSE => Self::Close(u64(b)?),
             REPORT_PART => Self::ReportPart(ReportPart { chunks: chunks(b)?, total: u64(b)?, data: rest(b) }),
@@ -70,6 +71,7 @@ fn report(b: &mut Bytes) -> Result<Report, FrameError> {
         data_before: u64(b)?,
         timings: bytes(b)?,
         lens: bytes(b)?,
+        lens_behind: flag(b)?,
         only: bytes(b)?,
         failures: failures(b)?,
         data: rest(b),

@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     ASSIGN, ASSIGN_PART, BEGUN, CANCEL, CLOSE, Chunks, Frame, NOT_INITIALISED, OPEN, OPEN_PART, OUTPUT,
-    READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, WELCOME,
+    READY, RECALL, REFUSED, REPORT, REPORT_PART, RETURNED, UNTOLD, WELCOME,
 };
 
 impl Frame {
@@ -78,8 +78,8 @@ impl Frame {
                 out.put_u8(BEGUN);
                 put_chunks(out, *chunks);
             }
-            Self::Refused(chunks, message) => {
-                out.put_u8(REFUSED);
+            Self::Refused(chunks, message) | Self::Untold(chunks, message) => {
+                out.put_u8(if matches!(self, Self::Refused(..)) { REFUSED } else { UNTOLD });
                 put_chunks(out, *chunks);
                 put_bytes(out, message.as_bytes());
             }
@@ -125,6 +125,7 @@ fn put_report(out: &mut BytesMut, m: &super::Report) -> Bytes {
     out.put_u64_le(m.data_before);
     put_bytes(out, &m.timings);
     put_bytes(out, &m.lens);
+    out.put_u8(m.lens_behind.into());
     put_bytes(out, &m.only);
     out.put_u32_le(u32::try_from(m.failures.len()).expect("a run's offsets are 32 bits"));
     for f in &m.failures {

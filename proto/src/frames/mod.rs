@@ -50,6 +50,8 @@ pub enum Frame {
     Begun(Chunks),
     /// Worker: chunks handed back because their job's condition is not met here.
     Refused(Chunks, String),
+    /// Worker: what came of this chunk cannot be told, and why.
+    Untold(Chunks, String),
     /// Worker: what user code wrote.
     Output(Output),
     /// A program that was started as a worker reached for a cluster before calling `phalanx::init()`.
@@ -194,6 +196,8 @@ pub struct Report {
     pub timings: Bytes,
     /// u32 per element run.
     pub lens: Bytes,
+    /// There are too many of those: they come behind the values, in `data`.
+    pub lens_behind: bool,
     /// As in [`Assign::only`].
     pub only: Bytes,
     /// Elements whose function failed.
@@ -253,6 +257,7 @@ const NOT_INITIALISED: u8 = 13;
 const OUTPUT: u8 = 14;
 const REFUSED: u8 = 15;
 const BEGUN: u8 = 16;
+const UNTOLD: u8 = 17;
 
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,10 @@ impl Nature {
         self.chance(element, 0x510e, self.overruns_one_in)
     }
 
+    pub(super) fn is_untold(&self, first: u64) -> bool {
+        self.chance(first, 0x7e11, self.untold_one_in)
+    }
+
     pub(super) fn refuses(&self, engine: EngineId) -> bool {
         self.chance(engine.0.into(), 0xc0de, self.refuses_one_in)
     }
@@ -155,6 +159,7 @@ impl World {
             fails_times: self.rng.pick(&[1, 2, 9]),
             kills_one_in: self.rng.pick(&[0, 0, 0, 40]),
             overruns_one_in: self.rng.pick(&[0, 0, 0, 30]),
+            untold_one_in: self.rng.pick(&[0, 0, 0, 20]),
             refuses_one_in: self.rng.pick(&[0, 1, 2, 3]),
         }
     }

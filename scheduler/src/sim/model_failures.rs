@@ -60,6 +60,9 @@ impl Model {
                         || direct && matches!(cause, Input::EngineRestarted { .. })
                 }
                 ChunkFailure::CannotStart { .. } => direct || !able,
+                ChunkFailure::Untold { .. } => {
+                    matches!(cause, Input::Untold { job, index: at, .. } if (*job, *at) == (run.job, index))
+                }
                 ChunkFailure::Overran { .. } => {
                     let expected = self.overran.take_if(|(at, _)| *at == (run.job, index));
                     let only = chunk.open_offsets().len() == 1;

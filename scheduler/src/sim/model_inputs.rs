@@ -34,6 +34,9 @@ impl Model {
                 let may = |job: &JobModel| job.ended.is_some() || job.spec.place.conditional;
                 Some(good && (!refused || may(&self.jobs[job])))
             }
+            Input::Untold { node, engine, job, index, attempt, .. } => {
+                Some(held(node, engine, *job, *index, 1, *attempt))
+            }
             Input::WorkerLost { node, engine, .. } => Some(self.engines.get(engine) == Some(node)),
             // Some may have been reported meanwhile.
             Input::Begun { node, engine, job, first, count, attempt } => {
@@ -103,6 +106,12 @@ impl Model {
                     if self.live.get(&(*job, index)).is_some_and(|live| live.cancelled) {
                         self.live.remove(&(*job, index));
                     }
+                }
+            }
+            Input::Untold { job, index, .. } => {
+                self.begun(*job);
+                if self.live.get(&(*job, *index)).is_some_and(|live| live.cancelled) {
+                    self.live.remove(&(*job, *index));
                 }
             }
             Input::WorkerLost { node, engine, loss, running } => {

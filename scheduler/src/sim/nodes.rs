@@ -222,6 +222,13 @@ impl World {
         }
         let Some(worker) = self.worker(node, engine) else { return };
         worker.running = None;
+        if nature.is_untold(run.element_first) {
+            self.send_unsent(node, engine);
+            let (job, index, attempt) = (run.job, run.first, run.attempt);
+            let message = Arc::from("too many failures");
+            self.say(node, Input::Untold { node, engine, job, index, attempt, message });
+            return self.go_on(node, engine);
+        }
         self.report(node, engine, &running, failed);
         self.go_on(node, engine);
     }

@@ -89,6 +89,8 @@ pub(super) struct Nature {
     pub(super) kills_one_in: u64,
     /// One element in so many runs for longer than it may.
     pub(super) overruns_one_in: u64,
+    /// What comes of one chunk in so many, by its first element, is more than a report holds.
+    pub(super) untold_one_in: u64,
     /// On one engine in so many its condition is not met.
     pub(super) refuses_one_in: u64,
 }

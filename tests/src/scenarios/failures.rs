@@ -55,6 +55,27 @@ pub fn errors_of_every_element(client: &Client) {
     assert_eq!(on_each.iter().map(|e| e.engine).collect::<Vec<_>>(), [0, 1, 2, 3].map(Some));
 }
 
+/// Where so much fails in one chunk, that is said once, and not much later.
+pub fn more_of_one_chunk_than_a_report_tells(client: &Client) {
+    let n = 300_000_u32;
+    let refuse = |x: u32| if x > 10 { Err(format!("{x} is too much")) } else { Ok(x) };
+    let lview = client.load_balanced_view();
+    let out = lview.try_map_async(refuse, 0..n, n as usize);
+    let results = out.results();
+    assert_eq!(results.len(), n as usize);
+    let e = results[0].as_ref().unwrap_err();
+    let expected = "more than 100000 elements of its chunk failed, which was given up, the first with: 11 is too much; use a smaller chunksize";
+    assert!(e.message.starts_with(expected), "{e}");
+    assert!(results.iter().all(Result::is_err), "a part of what cannot be told");
+    // In chunks whose failures can be told they are.
+    let out = lview.try_map_async(refuse, 0..n, 90_000);
+    let results = out.results();
+    assert!((0..=10).all(|x| results[x] == Ok(x as u32)));
+    let e = results[n as usize - 1].as_ref().unwrap_err();
+    assert_eq!((e.element, e.message.as_str()), (u64::from(n) - 1, ""));
+    assert_eq!(client.ids(), [0, 1, 2, 3]);
+}
+
 /// `Err` is a failure of its element, in its own words.
 pub fn an_error_of_a_fallible_function(client: &Client) {
     let parse = |s: String| s.parse::<f64>();

@@ -59,6 +59,15 @@ pub fn elements_of_many_lengths(client: &Client) {
     assert!(client.direct_view(..).map_sync(count, texts()).unwrap() == expected);
 }
 
+/// 2.2 million results of differing lengths in one chunk: nobody chooses how long those of a direct call are.
+pub fn a_chunk_whose_lengths_are_more_than_a_message(client: &Client) {
+    let n = 2_200_000_u32;
+    let odd = client.direct_view(0).map_sync(|x: u32| (x % 2 == 1).then_some(x), 0..n).unwrap();
+    assert!(odd.into_iter().eq((0..n).map(|x| (x % 2 == 1).then_some(x))));
+    // The daemon of the engine is the one that it was, with its namespaces.
+    assert_eq!(client.ids(), [0, 1, 2, 3]);
+}
+
 /// 32 MiB that go along with every element, and travel once per worker.
 pub fn a_context_over_every_frame(client: &Client) {
     let table: Vec<f64> = (0..4 << 20).map(f64::from).collect();
