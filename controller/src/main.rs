@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::new(&arguments.log))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written (a full disk) would be an error that cannot be written either, and a panic.
+        .log_internal_errors(false)
         .with_target(false)
         .init();
     match run(&arguments) {

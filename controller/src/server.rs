@@ -15,7 +15,6 @@ mod tls;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use phalanx_proto::limits::MESSAGE_BYTES_MAX;
 use phalanx_proto::v1::cluster_server::ClusterServer;
@@ -43,8 +42,6 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 const STREAMS_MAX: u32 = 256;
 /// Headers of one call.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// A sleeping machine's connection is noticed dead after this time without a sign; see [`accept`].
-const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Accepted connections that tonic has not taken yet.
 const ACCEPTED_MAX: usize = 16;
 

@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written (a full disk) would be an error that cannot be written either, and a panic.
+        .log_internal_errors(false)
         .init();
     match arguments
         .config()

@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::ConnectError;
+use crate::socket::tune;
 use crate::tls::{Accepted, Trust};
 
 /// How long one address may take to answer.
@@ -126,7 +127,7 @@ async fn over_tls(file: &ConnectionFile) -> Result<Connected, ConnectError> {
 
 async fn dial(address: &str, trust: &Trust) -> io::Result<Accepted> {
     let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
+    tune(&stream)?;
     trust.shake_hands(stream).await
 }
 

@@ -4,9 +4,11 @@
 mod connect;
 mod error;
 mod session;
+mod socket;
 mod tls;
 
 pub use connect::{Connected, Route, connect};
 pub use error::ConnectError;
 pub use session::{first_message, open_session};
+pub use socket::tune;
 pub use tls::TlsError;

@@ -74,6 +74,8 @@ impl Driver {
             return self.distrust(client, run, &report);
         }
         self.note_report(&run, only.len(), &report.wire, retrying);
+        // The client takes the last report for the end: no word of what was printed may come behind it.
+        self.say_unsaid(run.job);
         let Some(job) = self.jobs.get(&run.job) else { return };
         let wire = report.wire;
         let bytes = report_bytes(&wire);
@@ -129,6 +131,7 @@ impl Driver {
 
     fn chunk_failed(&mut self, client: ClientId, run: Run, engine: EngineId, failed: Failed) {
         let Failed { kind, message, signal, offset } = failed;
+        self.say_unsaid(run.job);
         let elements = elements(&run, offset);
         self.note_unreported(&Unreported {
             run,

@@ -123,17 +123,19 @@ impl Driver {
         }
         self.jobs.insert(key, job);
         self.note_submitted(id, key);
+        let mut load = Load::Same;
         if let Some(client) = self.clients.get_mut(&id) {
             client.jobs.insert(number, key);
             client.ids.insert(job_id, key);
             // It must come before the job's other events, but nobody waits for it.
-            client.send_lazily(Kind::Accepted(JobAccepted { job: number }));
+            load = client.send_lazily(Kind::Accepted(JobAccepted { job: number }));
             self.linger(PeerId::Client(id));
         }
         if let Some(wanted) = kept {
             self.open_entry(id, key, &wanted, hash, now);
         }
         self.advance(key);
+        self.on_client_load(id, load);
         self.settle();
     }
 

@@ -123,6 +123,8 @@ impl Driver {
     pub(super) fn keep_end(&mut self, id: JobId, key: JobKey, outcome: Outcome, hash: &Hash) {
         self.program_keys.leave(hash);
         if self.shelf.job(id) == Some(key) {
+            // Arguments that have not come are not needed any more.
+            self.on_whole(id, key);
             self.shelf.end(id, End { outcome, at: Instant::now() });
             self.follow_up(id);
         }
@@ -290,7 +292,8 @@ impl Driver {
         }
         let end = entry.end.filter(|_| told == entry.notes().len());
         if let Some(end) = end {
-            client.send(Kind::Finished(how(number, end.outcome)), 0);
+            let last = client.send(Kind::Finished(how(number, end.outcome)), 0);
+            load = if load == Load::Same { last } else { load };
             client.watching.remove(&number);
         }
         self.shelf.change(id, |entry| {

@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use phalanx_link::tune;
 use phalanx_profile::{Role, role_of};
-use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::KEEPALIVE;
 use super::connection::Connection;
 
 /// Connections of each kind. Nodes have two each, clients one or two.
@@ -109,15 +108,4 @@ fn role(stream: &TlsStream<TcpStream>) -> Result<Role, String> {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let own = certificates.first().ok_or("it showed no certificate")?;
     role_of(own).map_err(|e| e.to_string())
-}
-
-/// No waiting for more to send; and dead hosts are noticed by TCP itself. HTTP/2's own keepalive
-/// would also give up on a peer that is merely stopped: a client under a debugger, or after ^Z.
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, KEEPALIVE)?;
-    sockopt::set_tcp_keepintvl(stream, KEEPALIVE / 3)?;
-    sockopt::set_tcp_keepcnt(stream, 3)?;
-    Ok(())
 }

@@ -9,6 +9,7 @@ use phalanx_proto::frames::Frame;
 use phalanx_proto::v1::WorkerLossKind;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinError;
 
 use super::life::{Inbox, Life};
 use super::run_limits::RunLimits;
@@ -45,6 +46,21 @@ pub(crate) struct Ended {
     pub(crate) signal: Option<u32>,
     /// It was given chunks of which it has said nothing yet.
     pub(crate) owes: bool,
+}
+
+impl Ended {
+    /// Who looked after it has failed.
+    fn by_fault(error: &JoinError) -> Self {
+        Self {
+            kind: WorkerLossKind::Died,
+            message: format!(
+                "the engine daemon could not look after its process any more: {error}; please report this"
+            ),
+            running: None,
+            signal: None,
+            owes: true,
+        }
+    }
 }
 
 /// What became of the worker before.
@@ -134,8 +150,8 @@ impl Worker {
             run_limits: Arc::clone(&run_limits),
         };
         let (purpose, open) = (Purpose { hash: origin.hash, own }, Arc::clone(&life.open));
-        tokio::spawn(async move {
-            let events = life.ctx.events.clone();
+        let events = ctx.events.clone();
+        let life = tokio::spawn(async move {
             let inbox = Inbox { frames: inbox, urgent: urgent_inbox };
             if let Some(ending) = ending {
                 // One that hangs in the kernel is not waited for without end.
@@ -143,6 +159,11 @@ impl Worker {
             }
             let ended = life.live(inbox, after).await;
             drop(tell);
+            ended
+        });
+        tokio::spawn(async move {
+            // What holds for all that is run of it holds for a fault of ours too: it ends, and says so.
+            let ended = life.await.unwrap_or_else(|e| Ended::by_fault(&e));
             // When nobody listens the session is over, and so is its interest.
             let _ = events.send(Event::Ended { engine, generation, ended }).await;
         });

@@ -1,6 +1,7 @@
 //! What a worker has said: shown a line at a time, and its last lines of standard error kept, for they explain its death.
 
 use std::collections::VecDeque;
+use std::io::{self, Write};
 
 use crate::config::OutputTo;
 
@@ -76,8 +77,9 @@ impl Said {
         }
         match self.output {
             OutputTo::Log => tracing::info!(engine, "{text}"),
-            OutputTo::Terminal if is_error => eprintln!("[engine {engine}] {text}"),
-            OutputTo::Terminal => println!("[engine {engine}] {text}"),
+            // Who does not want it any more (a pipe that was closed, a terminal that is gone) does not want it here either.
+            OutputTo::Terminal if is_error => drop(writeln!(io::stderr(), "[engine {engine}] {text}")),
+            OutputTo::Terminal => drop(writeln!(io::stdout(), "[engine {engine}] {text}")),
         }
     }
 }

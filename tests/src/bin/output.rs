@@ -25,6 +25,9 @@ fn main() -> phalanx::Result<()> {
     if let ["local"] = arguments[..] {
         return interactive(&Client::local(1)?);
     }
+    if let ["unread"] = arguments[..] {
+        return unread(&Client::local(1)?);
+    }
     let client = Client::connect("test")?;
     match arguments[..] {
         ["map"] => map(&client)?,
@@ -312,6 +315,18 @@ fn interactive(client: &Client) -> phalanx::Result<()> {
     let out = client.load_balanced_view().map_async(speak, 0..3, 1);
     out.wait_interactive()?;
     out.wait_interactive()?;
+    Ok(())
+}
+
+/// Much is printed, and all values come.
+fn unread(client: &Client) -> phalanx::Result<()> {
+    let speak = |x: u64| {
+        println!("line of {x}");
+        eprintln!("complaint of {x}");
+        x
+    };
+    let values = client.load_balanced_view().map_sync(speak, 0..500, 1)?;
+    assert!(values.into_iter().eq(0..500));
     Ok(())
 }
 
