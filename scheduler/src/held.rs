@@ -13,6 +13,8 @@ pub(crate) enum Holding {
     Balanced,
     /// Asked back; may have been started all the same.
     Recalled,
+    /// Was asked back, and had been begun, before what was there first: it will not be asked for again.
+    Begun,
     /// Bound to this engine.
     Direct,
     /// Its job is gone; the engine has not said yet what became of it.
@@ -127,6 +129,7 @@ impl Held {
         match run.holding {
             Holding::Balanced => self.balanced_ns += run.charge_total_ns(),
             Holding::Recalled => self.recalled += run.count,
+            Holding::Begun => {}
             Holding::Direct => self.direct += run.count,
             Holding::Cancelled => self.cancelled += run.count,
         }
@@ -141,6 +144,7 @@ impl Held {
         match run.holding {
             Holding::Balanced => self.balanced_ns -= run.charge_total_ns(),
             Holding::Recalled => self.recalled -= run.count,
+            Holding::Begun => {}
             Holding::Direct => self.direct -= run.count,
             Holding::Cancelled => self.cancelled -= run.count,
         }
@@ -210,7 +214,9 @@ impl Held {
     pub(crate) fn call_back(&mut self, slot: u32, mut each: impl FnMut(&HeldRun)) {
         for at in 0..self.runs.len() {
             let run = self.runs[at];
-            if run.slot != slot || matches!(run.holding, Holding::Cancelled | Holding::Recalled) {
+            if run.slot != slot
+                || matches!(run.holding, Holding::Cancelled | Holding::Recalled | Holding::Begun)
+            {
                 continue;
             }
             if run.holding == Holding::Balanced {
@@ -221,8 +227,9 @@ impl Held {
     }
 
     /// Of chunks that were asked back, those that are held, with this attempt, were begun. The first of all may be asked for again when
-    /// there is more behind it; others stay what they are, for what comes before them is about to be reported. Their job's slot, unless it
-    /// was cancelled; None if there are none.
+    /// there is more behind it. An urgent one may run for long before what comes before it is reported, and what is behind it can still be
+    /// had; others stay what they are, for what comes before them is about to be reported. Their job's slot, unless it was cancelled; None if
+    /// there are none.
     pub(crate) fn reclaim(
         &mut self,
         job: JobKey,
@@ -239,8 +246,8 @@ impl Held {
                 continue;
             }
             found = Some((run.holding != Holding::Cancelled).then_some(run.slot));
-            if at == 0 && run.holding == Holding::Recalled {
-                self.mark(at, Holding::Balanced);
+            if run.holding == Holding::Recalled && (at == 0 || run.urgent) {
+                self.mark(at, if run.urgent { Holding::Begun } else { Holding::Balanced });
             }
         }
         found

@@ -136,7 +136,7 @@ impl Scheduler {
                     self.fail_chunk(run.slot, run.ordinal, self.engines[at].id, failure);
                     self.finish_if_done(run.slot);
                 }
-                Holding::Balanced | Holding::Recalled => {
+                Holding::Balanced | Holding::Recalled | Holding::Begun => {
                     self.refund(&run);
                     self.lose_run(at, &run, is_in(&run, culprit), lost);
                 }

@@ -1,8 +1,11 @@
 //! What waits behind a chunk that runs for ever goes to engines that have nothing to do, however short it was expected to be.
 
+mod common;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use common::{Core, fixed};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, Plan, Scheduler, Timestamp};
 
@@ -120,4 +123,39 @@ fn a_short_queue_behind_an_endless_chunk_moves_on() {
         world.stuck,
         world.queues
     );
+}
+
+/// A call that runs before what was there first, and for long: what was there can still go elsewhere.
+#[test]
+fn what_an_urgent_chunk_holds_up_is_asked_for_when_that_is_begun() {
+    let mut core = Core::new(&[1]);
+    core.submit_as(1, 1, 1, 10, fixed(5));
+    let urgent = core.submit_as(2, 2, 1, 1, fixed(1));
+    assert!(urgent.iter().any(|a| matches!(a, Action::Assign { urgent: true, .. })), "{urgent:?}");
+    let joined = Input::NodeJoined { node: NodeId(1), engines: 1, wanted: Vec::new(), tags: Vec::new() };
+    let asked = |actions: &[Action]| -> Vec<(u64, u64)> {
+        let recall = |action: &Action| match action {
+            Action::Recall { job, first, .. } => Some((job.0, *first)),
+            _ => None,
+        };
+        actions.iter().filter_map(recall).collect()
+    };
+    let mut recalled = asked(&core.tell(joined));
+    for _ in 0..20 {
+        while let Some((job, first)) = recalled.pop() {
+            let (node, engine, job) = (NodeId(0), EngineId(0), JobKey(job));
+            if job == JobKey(1) {
+                assert_eq!(first, 1, "the first chunk is under way");
+                return;
+            }
+            let begun = Input::Begun { node, engine, job, first, count: 1, attempt: 1 };
+            recalled.extend(asked(&core.tell(begun)));
+        }
+        core.now = core.core.poll_timeout().expect("something is due");
+        for node in [0, 1] {
+            recalled.extend(asked(&core.tell(Input::Heartbeat { node: NodeId(node) })));
+        }
+        recalled.extend(asked(&core.tell(Input::Tick)));
+    }
+    panic!("an engine is idle, and a chunk waits for another one");
 }
