@@ -28,9 +28,12 @@ pub struct Running {
     pub chunk: u64,
     /// The attempt.
     pub attempt: u32,
-    /// The element: its place among those that this attempt runs.
+    /// The element: its place among those that this attempt runs; [`NO_ELEMENT`] when it is at none.
     pub place: u32,
 }
+
+/// The place of a worker that has a chunk and runs none of its elements: it decodes what goes with all, or sends results.
+pub const NO_ELEMENT: u32 = u32::MAX;
 
 impl Board {
     /// A blank page, in memory.
@@ -66,7 +69,7 @@ impl Board {
     pub fn start(&self, job: u64, chunk: u64, attempt: u32) {
         self.word(1).store(chunk, Ordering::Relaxed);
         self.word(2).store(u64::from(attempt), Ordering::Relaxed);
-        self.word(3).store(0, Ordering::Relaxed);
+        self.reach(NO_ELEMENT);
         self.word(0).store(job.wrapping_add(1), Ordering::Release);
     }
 
@@ -94,7 +97,7 @@ impl Board {
         self.word(1).store(chunk, Ordering::Relaxed);
     }
 
-    /// It goes on with an element of the chunk.
+    /// It goes on with an element of the chunk, or has come to its end ([`NO_ELEMENT`]).
     #[inline]
     pub fn reach(&self, place: u32) {
         self.word(3).store(u64::from(place), Ordering::Relaxed);

@@ -23,7 +23,7 @@ mod slot;
 mod tags;
 mod worker;
 
-pub use board::{Board, Running};
+pub use board::{Board, NO_ELEMENT, Running};
 pub use config::{Connection, NodeConfig, OutputTo, Workers};
 pub use node::{Node, NodeError};
 pub use tags::{NodeTags, TagError, TagOrder};

@@ -72,13 +72,7 @@ fn quarantined<'a>(crashes: impl Iterator<Item = &'a Crash>) -> ChunkFailure {
 impl Scheduler {
     /// An engine is no more.
     pub(crate) fn lose_engine(&mut self, at: u32, reason: &Arc<str>) {
-        let held = &self.engines[at].held;
-        let front = held.likely_running().map(|run| RunningChunk {
-            job: run.job,
-            chunk: run.index,
-            attempt: run.attempt,
-            place: None,
-        });
+        let front = self.next_on(at);
         self.lose_held(at, front, front, &Lost::Engine(reason));
         self.remove_engine(at, reason);
     }
@@ -96,7 +90,12 @@ impl Scheduler {
 
     pub(crate) fn on_worker_lost(&mut self, at: u32, loss: &Loss, running: Option<RunningChunk>) {
         let program = self.engines[at].program;
-        let culprit = running.filter(|_| matches!(loss.kind, LossKind::Died | LossKind::Overran));
+        let culprit = match loss.kind {
+            // One that dies before it has begun anything may have done so over what it was given: without end, if nobody counted.
+            LossKind::Died => running.or_else(|| self.next_on(at)),
+            LossKind::Overran => running,
+            _ => None,
+        };
         self.lose_held(at, running, culprit, &Lost::Worker(loss));
         if let Some(program) = program.filter(|_| loss.kind == LossKind::CannotStart) {
             self.fail_queued_of(at, program, loss);
@@ -108,6 +107,12 @@ impl Scheduler {
         self.released(at);
         self.feed();
         self.refill(at);
+    }
+
+    /// The chunk that an engine would run next.
+    fn next_on(&self, at: u32) -> Option<RunningChunk> {
+        let run = self.engines[at].held.likely_running().filter(|run| run.holding != Holding::Cancelled)?;
+        Some(RunningChunk { job: run.job, chunk: run.index, attempt: run.attempt, place: None })
     }
 
     /// Everything that the engine holds is lost. `culprit`: the chunk that may be to blame.

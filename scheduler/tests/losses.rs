@@ -253,3 +253,18 @@ fn an_element_of_a_chunk_of_millions_that_ends_its_workers_takes_the_chunk_with_
     let whole = |a: &Action| matches!(a, Action::Failed { offset: None, .. });
     assert!(actions.iter().any(whole), "{actions:?}");
 }
+
+/// Its worker cannot so much as read it.
+#[test]
+fn a_chunk_that_ends_its_workers_before_it_is_begun_is_quarantined_too() {
+    let mut core = Core::new(&[2]);
+    core.submit(1, 1, fixed(1));
+    for attempt in 1..=3 {
+        let (_, engine, run) = core.assigned[0];
+        assert_eq!(run.attempt, attempt, "it is tried again");
+        let actions = core.worker_lost(engine.0, LossKind::Died, None);
+        let quarantined = |a: &Action| matches!(a, Action::Failed { failure: ChunkFailure::Quarantined { engines, .. }, .. } if engines.len() == 3);
+        assert_eq!(actions.iter().any(quarantined), attempt == 3, "{actions:?}");
+    }
+    assert_eq!(core.explain(1, 0), Explanation::UnknownJob);
+}

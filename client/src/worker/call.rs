@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 
+use phalanx_engine::NO_ELEMENT;
 use phalanx_proto::frames::{Chunks, Failure, Frame};
 use phalanx_proto::limits::{REPORT_FAILURES_MAX, TEXT_BYTES_MAX, clip};
 use phalanx_proto::v1::FailureKind;
@@ -204,6 +205,7 @@ impl<'a> Call<'a> {
                     return self.give_up(place);
                 }
             }
+            self.shared.board.reach(NO_ELEMENT);
             now = now_ns();
             self.result.completed_ns = now;
             if let Err(e) = self.hand_in(place) {
@@ -239,6 +241,7 @@ impl<'a> Call<'a> {
     /// So many elements of the chunk have failed that no report holds it: it fails as a whole, without what is left of it.
     #[cold]
     fn leave_untold(&mut self, place: u32) -> io::Result<()> {
+        self.shared.board.reach(NO_ELEMENT);
         let first = self.work.chunks.first + u64::from(place);
         let reason = self.result.failures.first().map_or("", |failure| &failure.message);
         let text = format!(

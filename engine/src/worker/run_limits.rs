@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::board::{Board, Running};
+use crate::board::{Board, NO_ELEMENT, Running};
 
 /// How often a worker is looked at: so many times within its shortest limit, between these.
 const LOOKS_PER_LIMIT: u32 = 16;
@@ -56,7 +56,8 @@ impl RunLimits {
                 () = sleep((shortest / LOOKS_PER_LIMIT).clamp(LOOK_MIN, LOOK_MAX)) => {}
                 () = self.changed.notified() => {}
             }
-            let running = board.get().and_then(Board::running);
+            // Results that wait to be sent are not the function's fault.
+            let running = board.get().and_then(Board::running).filter(|running| running.place != NO_ELEMENT);
             match (running, seen) {
                 (Some(now), Some((before, since))) if now == before => {
                     if let Some(limit) = self.of(now.job).filter(|limit| since.elapsed() >= *limit) {
@@ -97,6 +98,10 @@ mod tests {
             () = elements => unreachable!(),
         };
         assert_eq!((running, limit), (Running { job: 2, chunk: 7, attempt: 3, place: 19 }, LIMIT));
+        page.reach(NO_ELEMENT);
+        let nothing = tokio::time::timeout(LIMIT * 5, limits.overrun(&board)).await;
+        assert!(nothing.is_err(), "its results are being sent");
+        page.reach(19);
         limits.set(2, None);
         let nothing = tokio::time::timeout(LIMIT * 5, limits.overrun(&board)).await;
         assert!(nothing.is_err(), "there is no limit any more");
