@@ -136,7 +136,7 @@ pub enum Error {
     Impossible(String),
     /// A job that is to be waited for is not known.
     #[error(
-        "{0}\n  Jobs can wait for jobs of the same client only, and for those that the controller still remembers"
+        "{0}\n  Jobs can wait for jobs of the same client and for kept ones, as long as the controller remembers them"
     )]
     UnknownDependency(String),
     /// Something that no engine can have.

@@ -209,17 +209,17 @@ impl Past {
         Wait::new(dependency.clone(), self).standing()
     }
 
-    /// The engines to which a job goes that follows these, which have ended.
-    pub(crate) fn followed(&self, dependency: &Dependency) -> Vec<EngineId> {
-        let ran_on: Vec<&[EngineId]> =
-            dependency.jobs.iter().filter_map(|job| Some(&*self.get(*job)?.ran_on)).collect();
+    /// The engines to which a job goes that follows these, which have ended; none when they ran nowhere, so that it goes anywhere.
+    pub(crate) fn followed(&self, dependency: &Dependency) -> Option<Vec<EngineId>> {
+        let ran_on = dependency.jobs.iter().filter_map(|job| Some(&*self.get(*job)?.ran_on));
+        let ran_on: Vec<&[EngineId]> = ran_on.filter(|engines| !engines.is_empty()).collect();
         let mut engines: Vec<EngineId> = ran_on.concat();
         engines.sort_unstable();
         engines.dedup();
         if dependency.all {
             engines.retain(|id| ran_on.iter().all(|engines| engines.binary_search(id).is_ok()));
         }
-        engines
+        (!ran_on.is_empty()).then_some(engines)
     }
 }
 
@@ -285,11 +285,14 @@ mod tests {
 
     #[test]
     fn who_follows_goes_where_all_ran_or_any() {
-        let past = past(&[(1, true, &[0, 2, 4]), (2, true, &[2, 3, 4])]);
-        let ids =
-            |dependency: &Dependency| past.followed(dependency).iter().map(|id| id.0).collect::<Vec<_>>();
-        assert_eq!(ids(&on(&[1, 2])), [2, 4]);
-        assert_eq!(ids(&Dependency { all: false, ..on(&[1, 2]) }), [0, 2, 3, 4]);
+        let past = past(&[(1, true, &[0, 2, 4]), (2, true, &[2, 3, 4]), (3, true, &[])]);
+        let ids = |dependency: &Dependency| -> Option<Vec<u32>> {
+            Some(past.followed(dependency)?.iter().map(|id| id.0).collect())
+        };
+        assert_eq!(ids(&on(&[1, 2])), Some(vec![2, 4]));
+        assert_eq!(ids(&Dependency { all: false, ..on(&[1, 2]) }), Some(vec![0, 2, 3, 4]));
+        assert_eq!(ids(&on(&[1, 3])), Some(vec![0, 2, 4]), "there is nothing to follow of what ran nowhere");
+        assert_eq!(ids(&on(&[3])), None);
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Scheduler {
                 }
                 Standing::Open => open = true,
                 Standing::Met if dependency.follow && !dependency.jobs.is_empty() => {
-                    follow.push(self.past.followed(dependency))
+                    follow.extend(self.past.followed(dependency));
                 }
                 Standing::Met => {}
             }

@@ -18,7 +18,7 @@ pub struct JobExplanation {
     pub chunks_queued: u64,
     /// Chunks that no engine has yet, as far as they can be counted.
     pub chunks_waiting: u64,
-    /// Why the first of those waits.
+    /// Why the first of those waits; of a job that has [`ended`](Self::ended), why it ended as a whole, if it did not end well.
     pub reason: Option<String>,
     /// The ids of the jobs that must be over before it begins, and are not.
     pub after: Vec<String>,
@@ -41,9 +41,12 @@ pub struct HeldChunks {
 
 /// Asks the controller, unless the job has ended.
 pub(super) fn explain(handle: &JobHandle) -> Result<JobExplanation> {
-    let ended = JobExplanation { ended: true, ..JobExplanation::default() };
+    let ended = || {
+        let reason = handle.error().map(|e| e.to_string());
+        JobExplanation { ended: true, reason, ..JobExplanation::default() }
+    };
     if handle.job.is_over() {
-        return Ok(ended);
+        return Ok(ended());
     }
     let request = v1::ExplainRequest { job: handle.id() };
     let answer =
@@ -51,7 +54,7 @@ pub(super) fn explain(handle: &JobHandle) -> Result<JobExplanation> {
     match answer {
         Ok(reply) => Ok(JobExplanation::new(reply)),
         // It is on its way there, or has ended in the meantime.
-        Err(Error::Question(_)) if handle.job.is_over() => Ok(ended),
+        Err(Error::Question(_)) if handle.job.is_over() => Ok(ended()),
         Err(Error::Question(_)) => {
             let reason = Some("the controller has not taken it up yet".to_owned());
             Ok(JobExplanation { reason, ..JobExplanation::default() })
@@ -95,7 +98,10 @@ fn named(held: &[HeldChunks]) -> String {
 impl fmt::Display for JobExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ended {
-            return f.write_str("it has ended");
+            return match &self.reason {
+                Some(reason) => write!(f, "it has ended: {reason}"),
+                None => f.write_str("it has ended"),
+            };
         }
         let chunks = |n: u64| if n == 1 { "1 chunk".to_owned() } else { format!("{n} chunks") };
         let (run, wait): (Vec<HeldChunks>, _) = self.running.iter().partition(|held| held.behind == 0);

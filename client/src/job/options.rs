@@ -9,6 +9,9 @@ use phalanx_proto::needs::Need;
 use super::dependency::{Dependency, Waits, settled};
 use crate::error::{Error, Result};
 
+/// The most further attempts: those of an element are counted in 16 bits.
+const RETRIES_MAX: u32 = u16::MAX as u32 - 1;
+
 /// How a job is to be run, whatever it runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobOptions {
@@ -59,6 +62,13 @@ impl JobOptions {
             return Err(Error::JobRefused(format!(
                 "a {name} limit of no time lets nothing run; give a longer one, or leave it out"
             )));
+        }
+        if self.retries > RETRIES_MAX {
+            let text = format!(
+                "an element is tried at most {RETRIES_MAX} times more, and {} were wanted",
+                self.retries
+            );
+            return Err(Error::JobRefused(text));
         }
         self.place.check()
     }

@@ -5,7 +5,7 @@ use super::{Chunksize, One, Shape as _, context, submit};
 use crate::codec::{ElementsBuilder, Value};
 use crate::error::Error;
 use crate::result::AsyncResult;
-use crate::worker::{self, Apply, BadEntry, Function};
+use crate::worker::{self, Apply, BadEntry, Function, Namespace};
 
 impl LoadBalancedView {
     /// `f(arguments…)` on whichever engine is free.
@@ -52,6 +52,51 @@ impl LoadBalancedView {
     {
         let _ = f;
         self.call(worker::try_apply::<F, Args, R, E>(), &args)
+    }
+
+    /// `f` with the namespace of whichever engine is free: what [`targets`](Self::targets), [`depend`](Self::depend) and
+    /// [`follow`](Self::follow) leave to it. Names set there stay for later calls.
+    ///
+    /// ```
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// use phalanx::Reference;
+    /// let lview = client.load_balanced_view();
+    /// let built = lview.execute(|ns| ns.set("table", vec![1.5, 2.5]));
+    /// let used = lview.clone().follow(&built).apply(|t: Reference<Vec<f64>>| t[1], (Reference::new("table"),));
+    /// assert_eq!(used.get()?, 2.5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute<F, R>(&self, f: F) -> AsyncResult<R>
+    where
+        F: Fn(&mut Namespace) -> R + Copy + 'static,
+        R: Value,
+    {
+        let _ = f;
+        self.call(worker::execute::<F, R>(), &())
+    }
+
+    /// As [`execute`](Self::execute), for a function that can fail: an `Err` is the call's failure.
+    ///
+    /// ```
+    /// # fn main() -> phalanx::Result<()> {
+    /// # phalanx::init();
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let out = client.load_balanced_view().try_execute(|ns| ns.get::<f64>("nothing").copied()).get();
+    /// assert!(out.unwrap_err().to_string().contains("no value named \"nothing\""));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_execute<F, R, E>(&self, f: F) -> AsyncResult<R>
+    where
+        F: Fn(&mut Namespace) -> std::result::Result<R, E> + Copy + 'static,
+        R: Value,
+        E: std::fmt::Display,
+    {
+        let _ = f;
+        self.call(worker::try_execute::<F, R, E>(), &())
     }
 
     /// One call, with its arguments.

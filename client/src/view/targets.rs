@@ -1,6 +1,6 @@
 //! Naming engines.
 
-use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo};
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
 use super::shape::{Many, One, Shape};
 use crate::error::{Error, Result};
@@ -9,8 +9,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct All;
 
-/// Engines, as [`Client::direct_view`](crate::Client::direct_view) takes them: an id (`0`; `-1` is the last engine), a list of ids
-/// (`[0, 2]`, or `&ids` as the client gives them), a range of places among the sorted ids (`..`, `1..3`, `2..`), or [`All`].
+/// Engines, as [`Client::direct_view`](crate::Client::direct_view) takes them: an id (`0`; `-1` is the last engine; `&id` as the client gives it), a list of
+/// ids (`[0, 2]`, or `&ids`), a range of places among the sorted ids (`..`, `1..3`, `2..`), or [`All`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name engines",
+    label = "an id is an `i32` or a `&u32`, a list of ids an array of `i32` or a slice of `u32`, and places are ranges of `i32`",
+    note = "for an id that the client gave, as in `chunk.engine`, take a reference: `&chunk.engine`; for a number of engines, `0..n as i32`"
+)]
 pub trait Targets {
     /// Whether calls give one value or a list.
     type Shape: Shape;
@@ -63,13 +68,27 @@ fn range(start: i64, end: i64, ids: &[u32]) -> Result<Vec<u32>> {
     }
 }
 
-// One integer type for what is written as literals, another for ids that come from the client: were there several for either,
-// `direct_view(0)` would leave open whether calls give one value or a list.
+// One integer type for what is written as literals, references to another for ids that come from the client: were there several types for
+// literals, `direct_view(0)` would leave open whether calls give one value or a list.
 
 impl Targets for i32 {
     type Shape = One;
     fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
         Ok(vec![one((*self).into(), ids)?])
+    }
+}
+
+impl Targets for &u32 {
+    type Shape = One;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        Ok(vec![one((**self).into(), ids)?])
+    }
+}
+
+impl<const N: usize> Targets for &[u32; N] {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        self.as_slice().resolve(ids)
     }
 }
 
@@ -145,6 +164,13 @@ impl Targets for RangeTo<i32> {
     }
 }
 
+impl Targets for RangeToInclusive<i32> {
+    type Shape = Many;
+    fn resolve(&self, ids: &[u32]) -> Result<Vec<u32>> {
+        (0..=self.end).resolve(ids)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +188,10 @@ mod tests {
         let to_the_last = RangeInclusive::new(1, -1);
         assert_eq!(to_the_last.resolve(&ids).unwrap(), [2, 5, 7]);
         assert_eq!((0..100).resolve(&ids).unwrap(), ids);
+        assert_eq!((..=2).resolve(&ids).unwrap(), [0, 2, 5]);
+        assert_eq!((..=-1).resolve(&ids).unwrap(), ids);
+        assert_eq!((&ids[3]).resolve(&ids).unwrap(), [7]);
+        assert_eq!((&[ids[3], ids[0]]).resolve(&ids).unwrap(), [7, 0]);
     }
 
     #[test]

@@ -124,11 +124,8 @@ impl<'a> Call<'a> {
         self.shared.is_called() && !self.work.urgent
     }
 
-    /// In a call on a direct view: [`Reference`](super::Reference)s that `run` decodes get the values of this engine's namespace.
+    /// [`Reference`](super::Reference)s that `run` decodes get the values of this engine's namespace.
     pub(crate) fn with_references(&mut self, run: impl FnOnce(&mut Self)) {
-        if self.work.job.ranks == 0 {
-            return run(self);
-        }
         reference::open(self.namespace);
         self.lends_names = true;
         run(self);

@@ -12,11 +12,11 @@ use super::fault::Fault;
 use super::namespace::{Namespace, Predecessor};
 use crate::codec::Value;
 
-/// An argument of a function on a direct view that stands for the value that a name has in each engine's namespace. Where the function runs it
+/// An argument of a function that stands for the value that a name has in the namespace of the engine where it runs. There it
 /// dereferences to that value, which is not copied. What it names must be there, and be a `T`: else the call fails there with a name or type error.
 ///
-/// It may be part of a tuple, a list or a struct, an argument of `apply`, an item of a direct view's map, or what goes `with` it. Functions on a load-balanced view run
-/// on any engine, so they cannot have one.
+/// It may be part of a tuple, a list or a struct, an argument of `apply`, an item of a map, or what goes `with` it. Functions on a load-balanced view run
+/// on any engine; [`depend`](crate::LoadBalancedView::depend), [`follow`](crate::LoadBalancedView::follow) or [`targets`](crate::LoadBalancedView::targets) keep them to those that have the name.
 ///
 /// ```
 /// use phalanx::Reference;
@@ -25,6 +25,11 @@ use crate::codec::Value;
 /// dview.scatter("a", &[1.0, 2.0, 3.0, 4.0]).get()?;
 /// let sums = dview.apply(|a: Reference<Vec<f64>>, k: f64| a.iter().sum::<f64>() * k, (Reference::new("a"), 2.0));
 /// assert_eq!(sums.get()?, [6.0, 14.0]);
+/// // Wherever there is room, and the name is there.
+/// client.direct_view(1).push("table", &vec![10, 20, 30]).get()?;
+/// let lview = client.load_balanced_view().depend(|ns| ns.contains("table"));
+/// let found = lview.with(Reference::<Vec<i32>>::new("table")).map_async(|table, key: usize| table[key], [2, 0], 1);
+/// assert_eq!(found.get()?, [30, 10]);
 /// # Ok::<(), phalanx::Error>(())
 /// ```
 pub struct Reference<T> {
@@ -127,7 +132,7 @@ fn resolve<T: Value>(name: &str) -> Result<Arc<T>, String> {
 /// There is no namespace to look it up in.
 fn nowhere(name: &str) -> String {
     let text = format!(
-        "a Reference to {name:?} names a value of one engine, and has none here; give it to a function of a direct view as an argument (a load-balanced view runs functions on any engine)"
+        "a Reference to {name:?} names a value of one engine, and has none here; give it to a function as an argument, or pull the value"
     );
     FAULT.set(Some(Fault::new(FailureKind::Name, &text)));
     text

@@ -88,11 +88,17 @@ impl Model {
 
     fn follows_to(&self, job: &JobModel, engine: EngineId) -> bool {
         let ran_on = |key: &JobKey| self.jobs[key].ran_on.contains(&engine);
-        job.spec
-            .after
-            .iter()
-            .filter(|d| d.follow && !d.jobs.is_empty())
-            .all(|d| if d.all { d.jobs.iter().all(ran_on) } else { d.jobs.iter().any(ran_on) })
+        // Of those that ran nowhere there is nothing to follow.
+        let ran_nowhere = |key: &JobKey| self.jobs[key].ran_on.is_empty();
+        job.spec.after.iter().filter(|d| d.follow && !d.jobs.is_empty()).all(|d| {
+            let mut jobs = d.jobs.iter();
+            if d.all {
+                jobs.all(|job| ran_nowhere(job) || ran_on(job))
+            } else {
+                // Which of them had ended when it began, the model does not remember.
+                jobs.any(|job| ran_on(job) || (self.jobs[job].ended.is_some() && ran_nowhere(job)))
+            }
+        })
     }
 
     /// Whether there is an engine that will do, on a node that can run the program, for all that is known.
@@ -121,14 +127,20 @@ impl Model {
         ensure(good, || format!("{key} given up for {why:?}: {:?}, {:?}", job.spec, job.refused_on))
     }
 
+    /// Whether a dependency that is met binds a job to engines, for all that is known.
+    fn binds(&self, dependency: &Dependency) -> bool {
+        let ran = |key: &JobKey| !self.jobs[key].ran_on.is_empty();
+        let mut jobs = dependency.jobs.iter();
+        dependency.follow && if dependency.all { jobs.any(ran) } else { jobs.len() > 0 && jobs.all(ran) }
+    }
+
     /// Jobs that can never be run do not wait.
     pub(super) fn check_nobody_waits_in_vain(&self) -> Result<(), Broken> {
         for (key, job) in self.jobs.iter().filter(|(_, job)| job.ended.is_none()) {
             let never = job.spec.after.iter().find(|dependency| self.state(dependency) == State::Never);
             ensure(never.is_none(), || format!("{key} waits for what cannot be: {never:?}"))?;
             let begins = job.spec.after.iter().all(|dependency| self.state(dependency) == State::Met);
-            let bound = job.spec.place.targets.is_some()
-                || job.spec.after.iter().any(|d| d.follow && !d.jobs.is_empty());
+            let bound = job.spec.place.targets.is_some() || job.spec.after.iter().any(|d| self.binds(d));
             let refused = !job.refused_on.is_empty();
             // Its engines may come back, for a while.
             let returning = job.spec.place.returning && self.now <= job.since + RETURN_TIMEOUT_NS;

@@ -63,6 +63,19 @@ fn references(client: &Client) -> phalanx::Result<()> {
     let got = along.map_async(|k: &Reference<f64>, x: f64| x + **k, vec![1.0; n]);
     assert_eq!(got.get()?, (0..n).map(|i| 1.0 + i as f64).collect::<Vec<_>>());
 
+    // On a load-balanced view they are those of the engine that gets the chunk.
+    let lview = client.load_balanced_view();
+    let mine = lview.map_async(|k: Reference<f64>| *k, (0..50).map(|_| Reference::new("k")), 1);
+    let mine = mine.get()?.into_iter().zip(mine.chunks());
+    assert!(mine.into_iter().all(|(k, chunk)| k == f64::from(chunk.engine)));
+    client.engine(1).execute(|ns| ns.set("table", vec![3, 4])).get()?;
+    let found = lview.clone().depend(|ns| ns.contains("table"));
+    let found = found.with(Reference::<Vec<i32>>::new("table")).map_async(|t, i: usize| t[i], [1, 0], 1);
+    assert_eq!(found.get()?, [4, 3]);
+    let left = lview.execute(|ns| ns.set("left", ns.engine()));
+    let there = lview.clone().follow(&left).apply(|e: Reference<u32>| *e, (Reference::new("left"),));
+    assert_eq!(there.get()?, left.chunks()[0].engine);
+
     // They are not copied: two of them are the same place in memory, and changing it afterwards is possible.
     let same = |a: Reference<Vec<f64>>, b: Reference<Vec<f64>>| a.as_ptr() == b.as_ptr();
     assert_eq!(dview.apply(same, (Reference::new("a"), Reference::new("a"))).get()?, vec![true; n]);
@@ -86,7 +99,7 @@ fn unresolved(client: &Client) -> phalanx::Result<()> {
     assert_eq!(only[&1].as_ref().map_err(|e| e.kind), Err(RemoteErrorKind::Name));
     let lview = client.load_balanced_view();
     print_error("balanced", lview.apply(length, (Reference::new("a"),)).get());
-    let items = [Reference::<i32>::new("a")];
+    let items = [Reference::<i32>::new("b")];
     print_error("balanced map", lview.map_async(|a: Reference<i32>| *a, items, 1).get());
     print_error("come back", dview.apply(|| Reference::<i32>::new("a"), ()).get().map(drop));
     // What follows is as if nothing had been.
