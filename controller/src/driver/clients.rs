@@ -107,11 +107,11 @@ impl Driver {
         let program = if wanted.own_worker { self.program_keys.fresh() } else { client.program_key };
         let needs: Vec<String> = wanted.place.needs.iter().map(ToString::to_string).collect();
         if let Err(refused) = self.check(&wanted) {
-            return self.refuse(id, number, refused);
+            return self.refuse_submission(id, (number, job_id), refused);
         }
         let after = match self.dependencies(id, &wanted) {
             Ok(after) => after,
-            Err(refused) => return self.refuse(id, number, refused),
+            Err(refused) => return self.refuse_submission(id, (number, job_id), refused),
         };
         self.jobs_made += 1;
         let key = JobKey(self.jobs_made);
@@ -119,7 +119,7 @@ impl Driver {
         let (now, hash) = (Instant::now(), origin.hash);
         let (job, spec) = Job::new(id, origin, program, wanted, after, now);
         if let Err(reject) = self.tell(Input::Submit { client: id, job: key, spec }) {
-            return self.refuse(id, number, self.refusal(&reject, &needs));
+            return self.refuse_submission(id, (number, job_id), self.refusal(&reject, &needs));
         }
         self.jobs.insert(key, job);
         self.note_submitted(id, key);
@@ -155,10 +155,26 @@ impl Driver {
         };
         let dependency = |after: &After| {
             let After { any, success, failure, follow, .. } = *after;
-            let jobs = after.jobs.iter().map(key).collect::<Result<_, _>>()?;
-            Ok(Dependency { jobs, all: !any, success, failure, follow })
+            let Some(jobs) = self.left_of(id, after)? else { return Ok(None) };
+            let jobs = jobs.iter().map(key).collect::<Result<_, _>>()?;
+            Ok(Some(Dependency { jobs, all: !any, success, failure, follow }))
         };
-        wanted.after.iter().map(dependency).collect()
+        wanted.after.iter().filter_map(|after| dependency(after).transpose()).collect()
+    }
+
+    /// The jobs of a dependency but for those that were refused, which count as failed; `None` when it is met with these.
+    fn left_of(&self, id: ClientId, after: &After) -> Result<Option<Vec<JobId>>, Refused> {
+        let is_refused = |job: &JobId| self.clients.get(&id).is_some_and(|client| client.was_refused(*job));
+        let (refused, left): (Vec<JobId>, Vec<JobId>) = after.jobs.iter().copied().partition(is_refused);
+        match (refused.first(), after.failure) {
+            (None, _) => Ok(Some(left)),
+            (Some(_), true) => Ok((!after.any && !left.is_empty()).then_some(left)),
+            (Some(_), false) if after.any && !left.is_empty() => Ok(Some(left)),
+            (Some(job), false) => {
+                let text = format!("a job that it was to run after was refused itself: {job}");
+                Err(Refused::new(Refusal::Impossible, text))
+            }
+        }
     }
 
     /// What can be said of a job before the scheduler sees it.
@@ -226,6 +242,14 @@ impl Driver {
             }
             other => Refused::malformed(other),
         }
+    }
+
+    /// A job was not taken up.
+    fn refuse_submission(&mut self, id: ClientId, (number, job): (u64, JobId), refused: Refused) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.note_refused(job);
+        }
+        self.refuse(id, number, refused);
     }
 
     fn refuse(&mut self, id: ClientId, number: u64, refused: Refused) {

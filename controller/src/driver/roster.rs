@@ -1,6 +1,6 @@
 //! Clients, nodes and engines that are there now.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +33,9 @@ pub(super) struct Client {
     /// Jobs that have ended, and how; the oldest are forgotten first.
     ended: HashMap<JobId, (JobKey, Outcome)>,
     ended_order: VecDeque<JobId>,
+    /// Jobs that were refused: others may wait for them that were submitted before it was known. The oldest are forgotten first.
+    refused: HashSet<JobId>,
+    refused_order: VecDeque<JobId>,
 }
 
 fn event(kind: ToClient) -> ClientEvent {
@@ -50,6 +53,8 @@ impl Client {
             watching: HashMap::new(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
+            refused: HashSet::new(),
+            refused_order: VecDeque::new(),
         }
     }
 
@@ -79,6 +84,22 @@ impl Client {
         }
         self.ended.insert(id, (key, outcome));
         self.ended_order.push_back(id);
+    }
+
+    /// A job was refused.
+    pub(super) fn note_refused(&mut self, id: JobId) {
+        if self.refused_order.len() == ENDED_MAX
+            && let Some(oldest) = self.refused_order.pop_front()
+        {
+            self.refused.remove(&oldest);
+        }
+        if self.refused.insert(id) {
+            self.refused_order.push_back(id);
+        }
+    }
+
+    pub(super) fn was_refused(&self, id: JobId) -> bool {
+        self.refused.contains(&id)
     }
 
     /// How a job has ended, if it has.

@@ -46,7 +46,7 @@ pub(crate) fn hello(protocol: u32, host_id: &str, program: Program) -> Say {
 }
 
 /// The client's own id of its job: as unique as its number and this process.
-fn id(number: u64) -> JobId {
+pub(crate) fn id(number: u64) -> JobId {
     JobId(u128::from(std::process::id()) << 64 | u128::from(number))
 }
 

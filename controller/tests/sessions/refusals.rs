@@ -12,8 +12,8 @@ use phalanx_proto::v1::cluster_client::ClusterClient;
 use phalanx_proto::v1::node_message::Kind as NodeSay;
 use phalanx_proto::v1::nodes_client::NodesClient;
 use phalanx_proto::v1::{
-    AbortRequest, ClientMessage, Draining, JobRefused, JobsRequest, NodeMessage, PurgeRequest, Refusal,
-    StatusRequest, Submit,
+    AbortRequest, After, BalancedPlan, ClientMessage, Draining, JobRefused, JobsRequest, NodeMessage,
+    PurgeRequest, Refusal, StatusRequest, Submit, submit,
 };
 use phalanx_proto::version::PROTOCOL_VERSION;
 use rustls::crypto::ring;
@@ -29,7 +29,7 @@ use tonic::Code;
 use tonic::transport::Endpoint;
 
 use crate::node::{Node, register};
-use crate::peer::{Client, balanced, direct, hello, program, submission};
+use crate::peer::{Client, balanced, direct, encoded, hello, id, program, submission};
 use crate::world::{PATIENCE, World};
 
 #[tokio::test]
@@ -283,4 +283,43 @@ async fn one_profile_has_one_controller() {
     assert!(second.to_string().contains(&std::process::id().to_string()), "{second}");
     first.shutdown().await;
     Controller::start(ControllerConfig::local(profile)).await.unwrap().shutdown().await;
+}
+
+/// Who submits a job, what waits for it and what cleans up after it in one breath does not know yet that it is refused.
+#[tokio::test]
+async fn a_job_that_was_refused_counts_as_failed_for_those_that_wait_for_it() {
+    let world = World::start().await;
+    let mut node = Node::join(&world, 1).await;
+    let mut client = Client::join(&world).await;
+    let plan = |needs: &[&str], after: Vec<After>| {
+        let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+        submit::Plan::Balanced(BalancedPlan { chunksize: 1, needs, after, ..BalancedPlan::default() })
+    };
+    let after = |jobs: &[u64], success, failure| After {
+        jobs: jobs.iter().map(|job| id(*job).to_bytes().to_vec().into()).collect(),
+        success,
+        failure,
+        ..After::default()
+    };
+    client.say(Say::Submit(submission(1, 1, plan(&["gpu"], vec![])))).await;
+    client.say(Say::Submit(submission(2, 1, plan(&[], vec![after(&[1], true, false)])))).await;
+    client.say(Say::Submit(submission(3, 1, plan(&[], vec![after(&[2], true, false)])))).await;
+    client.say(Say::Submit(submission(4, 1, plan(&[], vec![after(&[1, 2], false, true)])))).await;
+    let either = After { any: true, ..after(&[1, 4], true, false) };
+    client.say(Say::Submit(submission(5, 1, plan(&[], vec![either])))).await;
+    let one_failure = After { any: true, ..after(&[1, 4], false, true) };
+    client.say(Say::Submit(submission(6, 1, plan(&[], vec![one_failure])))).await;
+    for job in [1, 2, 3] {
+        let Event::Refused(refused) = client.hear().await else { panic!("job {job} is not refused") };
+        assert_eq!((refused.job, refused.code()), (job, Refusal::Impossible), "{}", refused.message);
+    }
+    for job in [4, 5, 6] {
+        assert!(matches!(client.hear().await, Event::Accepted(accepted) if accepted.job == job));
+    }
+    for job in [4, 5, 6] {
+        client.segment(job, encoded(&[21])).await;
+        let assign = node.assigned().await;
+        node.answer(&assign).await;
+        assert_eq!(client.values_until_finished(job).await, [(0, 42)]);
+    }
 }
