@@ -297,7 +297,7 @@ impl Namespace {
 
     fn missing(&self, name: &str) -> NamespaceError {
         let existing = match self.values.len() {
-            0 => "no names at all".to_owned(),
+            0 => "no names at all of this program (each program, or build of one, has its own)".to_owned(),
             n => {
                 let names: Vec<_> = self.names().take(20).collect();
                 format!("{}{}", names.join(", "), if n > 20 { ", …" } else { "" })
