@@ -161,10 +161,11 @@ impl Scheduler {
     /// An engine is no more. Jobs that were bound to it and to no other cannot go on.
     pub(crate) fn leave_classes(&mut self, at: u32) {
         let open = self.engines[at].open;
-        for (_, job) in self.jobs.iter_mut() {
-            job.refused_by.remove(at);
-        }
         for (_, class) in self.classes.iter_mut() {
+            // Jobs without a class have no condition.
+            for job in &class.jobs {
+                self.jobs[self.job_slots[job]].refused_by.remove(at);
+            }
             if class.able.remove(&at) {
                 class.open -= u64::from(open);
                 self.stranded.extend(class.jobs.iter().copied());
