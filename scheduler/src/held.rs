@@ -2,7 +2,7 @@
 //!
 //! Reports mostly come in that order, so the front is trimmed at no cost; any other part can go too.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use phalanx_proto::ids::JobKey;
 
@@ -260,14 +260,26 @@ impl Held {
         self.add(&HeldRun { holding, ..run });
     }
 
-    /// Marks balanced chunks at the back as asked back, never the first chunk, until they make up
+    /// Runs of which chunks could be asked back, from the back: the first chunk of all may be running.
+    pub(crate) fn recallable(&self) -> impl Iterator<Item = &HeldRun> {
+        let runs = self.runs.iter().enumerate().rev();
+        let spare = |(at, run): &(usize, &HeldRun)| *at > 0 || run.count > 1;
+        runs.filter(spare).map(|(_, run)| run).filter(|run| run.holding == Holding::Balanced)
+    }
+
+    /// The slots of their jobs.
+    pub(crate) fn recallable_jobs(&self) -> BTreeSet<u32> {
+        self.recallable().map(|run| run.slot).collect()
+    }
+
+    /// Marks balanced chunks of these jobs at the back as asked back, never the first chunk, until they make up
     /// `work_ns` or are one chunk. They are given to `each`.
-    pub(crate) fn recall(&mut self, work_ns: u64, mut each: impl FnMut(&HeldRun)) {
+    pub(crate) fn recall(&mut self, work_ns: u64, jobs: &BTreeSet<u32>, mut each: impl FnMut(&HeldRun)) {
         let mut gathered = 0u64;
         for at in (0..self.runs.len()).rev() {
             let run = self.runs[at];
             let spare = if at == 0 { run.count - 1 } else { run.count };
-            if run.holding != Holding::Balanced || spare == 0 {
+            if run.holding != Holding::Balanced || spare == 0 || !jobs.contains(&run.slot) {
                 continue;
             }
             let wanted = (work_ns - gathered) / run.charge_ns.max(1);

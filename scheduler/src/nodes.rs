@@ -180,7 +180,7 @@ impl Scheduler {
         self.nodes[slot].draining = true;
         self.close_engines(slot);
         for at in self.nodes[slot].engines.clone() {
-            self.recall(at, u64::MAX);
+            self.recall_all(at);
             self.fail_queued_direct(at, &Arc::from("its node is leaving"));
         }
         self.fail_unrunnable_later();

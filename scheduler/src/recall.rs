@@ -6,11 +6,12 @@
 //! Expectations can be wrong: one chunk of a job of short ones may run for ever, and what waits behind it must not. So what
 //! an engine holds is taken from it, however little it seems, when nothing has been heard of it for a while.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::action::Action;
 use crate::engine::Mood;
-use crate::held::Holding;
+use crate::held::HeldRun;
 use crate::scheduler::Scheduler;
 use crate::time::Timestamp;
 
@@ -32,7 +33,10 @@ impl Scheduler {
                 self.stalled = self.next_look();
                 return;
             };
-            self.recall(victim, self.engines[victim].held.recallable_ns().div_ceil(2));
+            let held = &self.engines[victim].held;
+            let mut jobs = held.recallable_jobs();
+            jobs.retain(|slot| self.may_go_elsewhere(*slot));
+            self.recall(victim, held.recallable_ns().div_ceil(2), &jobs);
         }
     }
 
@@ -48,23 +52,32 @@ impl Scheduler {
 
     fn is_worth_recalling(&self, at: u32) -> bool {
         let held = &self.engines[at].held;
-        let Some(last) = held.iter().rev().find(|run| run.holding == Holding::Balanced) else { return false };
+        let may_go = |run: &&HeldRun| self.may_go_elsewhere(run.slot);
+        let Some(last) = held.recallable().find(may_go) else { return false };
         let job = &self.jobs[last.slot];
         let len = u64::from(job.cutter.piece(last.ordinal, 1).len);
         // What was learnt since the chunks were assigned counts too.
         let work_ns =
             held.recallable_ns().max(job.pace.charge_ns(len).saturating_mul(u64::from(last.count - 1)));
         let is_stalled = self.now.since(self.engines[at].news) >= STALL;
-        (is_stalled || work_ns >= RECALL_WORK_NS_MIN)
-            && !self.fair.is_pressed(job.client)
-            && self.has_idle_for(last.slot)
+        is_stalled || work_ns >= RECALL_WORK_NS_MIN
     }
 
-    /// Asks for this much queued work, or all that there is.
-    pub(crate) fn recall(&mut self, at: u32, work_ns: u64) {
+    /// Whether an engine that holds nothing may be given chunks of the job.
+    fn may_go_elsewhere(&self, slot: u32) -> bool {
+        !self.fair.is_pressed(self.jobs[slot].client) && self.has_idle_for(slot)
+    }
+
+    /// Asks for all queued work that is not bound to the engine.
+    pub(crate) fn recall_all(&mut self, at: u32) {
+        self.recall(at, u64::MAX, &self.engines[at].held.recallable_jobs());
+    }
+
+    /// Asks for this much queued work of these jobs, or all that there is.
+    fn recall(&mut self, at: u32, work_ns: u64, jobs: &BTreeSet<u32>) {
         let engine = &mut self.engines[at];
         let (node, id, actions) = (engine.node, engine.id, &mut self.actions);
-        engine.held.recall(work_ns, |run| {
+        engine.held.recall(work_ns, jobs, |run| {
             let (job, first, count, attempt) = (run.job, run.index, run.count, run.attempt);
             actions.push_back(Action::Recall { node, engine: id, job, first, count, attempt });
         });

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::{Core, fixed};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
+use phalanx_scheduler::place::Place;
 use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, Plan, Scheduler, Timestamp};
 
 const JOB: JobKey = JobKey(1);
@@ -156,6 +157,49 @@ fn what_an_urgent_chunk_holds_up_is_asked_for_when_that_is_begun() {
             recalled.extend(asked(&core.tell(Input::Heartbeat { node: NodeId(node) })));
         }
         recalled.extend(asked(&core.tell(Input::Tick)));
+    }
+    panic!("an engine is idle, and a chunk waits for another one");
+}
+
+/// Behind what may go elsewhere is something that may not.
+#[test]
+fn what_may_go_elsewhere_does_whatever_is_queued_behind_it() {
+    let mut core = Core::new(&[1]);
+    let place = Place { targets: Some(vec![EngineId(0)]), ..Place::default() };
+    let (anywhere, bound) = (JobKey(1), JobKey(2));
+    core.submit(1, 400, fixed(1));
+    let spec = JobSpec { place, ..JobSpec::new(ProgramKey(1), 400, fixed(1)) };
+    core.tell(Input::Submit { client: ClientId(1), job: bound, spec });
+    core.tell(Input::Supplied { job: bound, elements: 400 });
+    // Until their elements are known to be short, and so some of both are held, the bound ones last.
+    let is_so = |core: &Core| {
+        let of = |at: Option<&(NodeId, EngineId, Run)>| at.map(|(.., run)| run.job);
+        let before_last = core.assigned.len().saturating_sub(2);
+        (of(core.assigned.get(before_last)), of(core.assigned.last())) == (Some(anywhere), Some(bound))
+            && core.assigned.len() > 1
+    };
+    while !is_so(&core) {
+        let count = core.assigned.first().expect("both are not over").2.count;
+        core.report(0, Duration::from_micros(10) * count, &[]);
+    }
+    let joined = Input::NodeJoined { node: NodeId(1), engines: 1, wanted: vec![], tags: vec![] };
+    let mut actions = core.tell(joined);
+    for _ in 0..20 {
+        let recalled = |a: &Action| matches!(a, Action::Recall { job, .. } if *job == anywhere);
+        let is_wrong = |a: &Action| matches!(a, Action::Recall { job, .. } if *job == bound);
+        assert!(!actions.iter().any(is_wrong), "{actions:?}");
+        if actions.iter().any(recalled) {
+            return;
+        }
+        // The other engine does what is not assigned yet; this one hangs.
+        while let Some(at) = core.assigned.iter().position(|(node, ..)| *node == NodeId(1)) {
+            let count = core.assigned[at].2.count;
+            core.report(at, Duration::from_micros(10) * count, &[]);
+        }
+        core.now = core.core.poll_timeout().expect("something is due");
+        actions = core.tell(Input::Heartbeat { node: NodeId(0) });
+        actions.extend(core.tell(Input::Heartbeat { node: NodeId(1) }));
+        actions.extend(core.tell(Input::Tick));
     }
     panic!("an engine is idle, and a chunk waits for another one");
 }

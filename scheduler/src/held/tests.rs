@@ -83,7 +83,9 @@ fn take(held: &mut Held, model: &mut Model, at: usize, count: u32) -> Result<(),
 fn recall(held: &mut Held, model: &mut Model, work_ns: u64) -> Result<(), TestCaseError> {
     let recallable = held.recallable_ns();
     let mut asked = Vec::new();
-    held.recall(work_ns, |run| asked.extend(run.index..run.index + u64::from(run.count)));
+    held.recall(work_ns, &held.recallable_jobs(), |run| {
+        asked.extend(run.index..run.index + u64::from(run.count))
+    });
     prop_assert!(
         model.first().is_none_or(|first| !asked.contains(&first.1)),
         "the first chunk may be running"
