@@ -208,7 +208,7 @@ impl Scheduler {
                 continue;
             }
             let why = if !job.refused_by.is_empty() {
-                Impossible::Condition { engines: job.refused_by.len() }
+                Impossible::Condition { engines: job.refused_by.len(), was_met: !job.ran_on.is_empty() }
             } else if !class.able.is_empty() {
                 if let Some((engine, message)) = self.programs[program].refusal.clone() {
                     self.fail_job(slot, engine, &message);

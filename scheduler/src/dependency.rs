@@ -47,8 +47,10 @@ pub enum Impossible {
     Needs,
     /// Its condition is met on no engine.
     Condition {
-        /// How many were asked.
+        /// How many of those that are there were asked.
         engines: u32,
+        /// It was met on others, which are gone.
+        was_met: bool,
     },
 }
 
@@ -237,10 +239,16 @@ impl fmt::Display for Impossible {
             }
             Self::Targets => f.write_str("the engines that it was bound to are gone"),
             Self::Needs => f.write_str("no engine that is there has what it needs"),
-            Self::Condition { engines: 1 } => {
+            Self::Condition { engines, was_met: true } => {
+                write!(
+                    f,
+                    "its condition was met only on engines that are gone, and on none of the {engines} that are there and were asked"
+                )
+            }
+            Self::Condition { engines: 1, .. } => {
                 f.write_str("its condition is not met on the only engine that was asked")
             }
-            Self::Condition { engines } => {
+            Self::Condition { engines, .. } => {
                 write!(f, "its condition is met on none of the {engines} engines that were asked")
             }
         }

@@ -197,9 +197,27 @@ fn an_engine_on_which_the_condition_is_not_met_gets_no_more_of_the_job() {
     assert_eq!(ran.iter().map(|(_, run)| run.count).sum::<u32>(), 30);
 
     core.try_submit(2, JobSpec { place: conditional, ..spec(1) }).unwrap();
-    assert!(!is_finished(&refuse(&mut core, 0), Outcome::Impossible(Impossible::Condition { engines: 1 })));
+    assert!(!is_finished(
+        &refuse(&mut core, 0),
+        Outcome::Impossible(Impossible::Condition { engines: 1, was_met: false })
+    ));
     let actions = refuse(&mut core, 0);
-    assert!(is_finished(&actions, Outcome::Impossible(Impossible::Condition { engines: 2 })), "{actions:?}");
+    assert!(
+        is_finished(&actions, Outcome::Impossible(Impossible::Condition { engines: 2, was_met: false })),
+        "{actions:?}"
+    );
+    // Where it was met on an engine that is gone, that is said.
+    let mut half = Core::new(&[1, 1]);
+    let conditional = Place { conditional: true, ..Place::default() };
+    half.try_submit(1, JobSpec { place: conditional, ..spec(30) }).unwrap();
+    while let Some(at) = half.assigned.iter().position(|(_, engine, _)| engine.0 == 0) {
+        refuse(&mut half, at);
+    }
+    half.report(0, MS, &[]);
+    let actions = half.tell(Input::NodeLost { node: NodeId(1), reason: "gone".into() });
+    let why = Impossible::Condition { engines: 1, was_met: true };
+    assert!(is_finished(&actions, Outcome::Impossible(why)), "{actions:?}");
+    assert!(why.to_string().contains("only on engines that are gone"), "{why}");
     // Only a job with a condition can be refused.
     core.try_submit(3, spec(1)).unwrap();
     let (node, engine, run) = core.assigned[0];

@@ -69,7 +69,8 @@ impl Io {
             self.kept.unpromised.insert(job.key, Arc::clone(job));
             return self.submit(Arc::clone(job), outgoing, true);
         }
-        let error = if unknown && !job.is_attached {
+        let restarted = matches!(why, v1::NotKept::Unknown | v1::NotKept::Before);
+        let error = if restarted && !job.is_attached {
             Error::ControllerLost("it was restarted, and a call on a direct view is not repeated".to_owned())
         } else {
             error
