@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 use futures_util::{FutureExt, StreamExt};
 use phalanx::Client;
-use phalanx_tests::{Cluster, DEADLINE, Finished, Gate, Program};
+use phalanx_tests::{Cluster, DEADLINE, Finished, Gate, Program, wait_until};
 
 fn run(cluster: &Cluster, arguments: &[&str]) -> Finished {
     Program::run(cluster, "calls", arguments)
@@ -169,4 +169,28 @@ fn a_reference_that_an_engine_of_a_load_balanced_view_does_not_have_is_named() {
     let remote = &all.errors[0];
     assert_eq!(remote.kind, phalanx::RemoteErrorKind::Name, "{remote}");
     assert!(remote.message.starts_with("engine 0 has no value named \"a\""), "{remote}");
+}
+
+/// A value that went along as a reference is lent to an engine only as long as that engine needs it.
+#[test]
+fn what_is_lent_to_a_direct_call_comes_back_when_its_engine_has_done_its_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::at(folder.path());
+    let client = phalanx::Client::in_process(2).unwrap();
+    let dview = client.direct_view(..);
+    dview.push("a", &vec![1.0]).get().unwrap();
+    let along = (phalanx::Reference::<Vec<f64>>::new("a"), gate.clone());
+    let f = |(a, gate): &(phalanx::Reference<Vec<f64>>, Gate), i: u32| {
+        if i == 1 {
+            gate.pass(i);
+        }
+        a.len()
+    };
+    let out = dview.with(along).map_async(f, 0..2);
+    wait_until("engine 0 has done its part", DEADLINE, || out.chunks().len() == 1);
+    let grow = |ns: &mut phalanx::Namespace| ns.get_mut::<Vec<f64>>("a").map(|a| a.push(2.0));
+    client.engine(0).try_execute(grow).get().unwrap();
+    assert!(client.engine(1).try_execute(grow).get_timeout(Duration::ZERO).is_err());
+    gate.open();
+    assert_eq!(out.get().unwrap(), [1, 1]);
 }

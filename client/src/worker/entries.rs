@@ -307,7 +307,7 @@ fn named_value(context: &[u8]) -> Result<(&str, &[u8]), Fault> {
 /// Sets the name given as context to the element's value.
 pub(crate) fn scatter<T: Value>() -> Result<Function, BadEntry> {
     let entry: Entry = |call| {
-        let name = call.work.job.context::<String>().cloned();
+        let name = call.work.job.context::<String>().map(|name| String::clone(&name));
         // A large array is read from the parts in which it came, instead of being put together first.
         let parts = call.work.data.parts().to_vec();
         let alone = call.work.chunks.count == 1 && call.work.per_chunk() == 1;
@@ -329,7 +329,7 @@ pub(crate) fn scatter<T: Value>() -> Result<Function, BadEntry> {
 /// The value of the name given as context.
 pub(crate) fn pull<T: Value>() -> Result<Function, BadEntry> {
     let entry: Entry = |call| {
-        let name = call.work.job.context::<String>().cloned();
+        let name = call.work.job.context::<String>().map(|name| String::clone(&name));
         call.each(|ns, _, out| ns.encode::<T>(name.as_ref().map_err(Clone::clone)?, out));
     };
     Function::named(entry, "pull")
@@ -346,7 +346,7 @@ pub(crate) fn names() -> Result<Function, BadEntry> {
 pub(crate) fn listen(label: &'static str) -> Result<Function, BadEntry> {
     let entry: Entry = |call| {
         let job = Arc::clone(&call.work.job);
-        call.each(|_, rank, out| put(&comm::listen(job.context::<Meeting>()?, codec::decode(rank)?), out));
+        call.each(|_, rank, out| put(&comm::listen(&*job.context::<Meeting>()?, codec::decode(rank)?), out));
     };
     Function::named(entry, label)
 }
@@ -355,7 +355,9 @@ pub(crate) fn listen(label: &'static str) -> Result<Function, BadEntry> {
 pub(crate) fn take_part(label: &'static str) -> Result<Function, BadEntry> {
     let entry: Entry = |call| {
         let job = Arc::clone(&call.work.job);
-        call.each(|_, rank, out| put(&comm::take_part(job.context::<Meeting>()?, codec::decode(rank)?), out));
+        call.each(|_, rank, out| {
+            put(&comm::take_part(&*job.context::<Meeting>()?, codec::decode(rank)?), out)
+        });
     };
     Function::named(entry, label)
 }

@@ -254,7 +254,7 @@ pub(crate) fn release() -> Result<Function, BadEntry> {
 }
 
 fn key(call: &Call<'_>) -> Result<u128, Fault> {
-    call.work.job.context::<u128>().copied()
+    call.work.job.context::<u128>().map(|key| *key)
 }
 
 fn run<S: Segment<T>, T>(

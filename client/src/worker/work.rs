@@ -27,7 +27,7 @@ pub(crate) struct Job {
     /// Whether its chunks are looked at one by one for what they print.
     pub(crate) prints: Prints,
     context: Bytes,
-    decoded: OnceLock<Result<Box<dyn Any + Send + Sync>, Fault>>,
+    decoded: OnceLock<Result<Arc<dyn Any + Send + Sync>, Fault>>,
 }
 
 /// Whether a job prints. Its first chunk on a worker is looked at, and all others once anything was seen.
@@ -65,18 +65,18 @@ impl Job {
         &self.context
     }
 
-    /// The value given by `with`, decoded once.
-    pub(crate) fn context<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<&C, Fault> {
-        let decode = || match codec::decode::<C>(&self.context) {
-            Ok(value) => Ok(Box::new(value) as Box<dyn Any + Send + Sync>),
-            Err(e) => Err(Fault::from(e)),
-        };
-        match self.decoded.get_or_init(decode) {
-            Ok(value) => value
-                .downcast_ref()
-                .ok_or_else(|| Fault::new(FailureKind::Decode, "the value given by `with` has another type")),
-            Err(fault) => Err(fault.clone()),
+    /// The value given by `with`, decoded once; of a direct call, which has one chunk here, for each that asks, so that
+    /// [`Reference`](super::Reference)s in it are let go when it has run.
+    pub(crate) fn context<C: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<C>, Fault> {
+        let decode = || codec::decode::<C>(&self.context).map_err(Fault::from);
+        if self.ranks > 0 {
+            return decode().map(Arc::new);
         }
+        let shared = || decode().map(|value| Arc::new(value) as Arc<dyn Any + Send + Sync>);
+        let value = self.decoded.get_or_init(shared).clone()?;
+        value
+            .downcast()
+            .map_err(|_| Fault::new(FailureKind::Decode, "the value given by `with` has another type"))
     }
 }
 
