@@ -1,11 +1,11 @@
 //! Control of engines and of what they run: none of it waits behind data.
 
 use phalanx_proto::v1::control::Wish;
-use phalanx_proto::v1::{Restart, Shutdown, Signal};
+use phalanx_proto::v1::{AbortRequest, Restart, Shutdown, Signal};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::job::JobHandle;
+use crate::job::{JobExplanation, JobHandle};
 use crate::queue_status::QueueStatus;
 use crate::view::{DirectView, Shape, Targets};
 
@@ -25,6 +25,46 @@ impl Client {
     /// ```
     pub fn abort(&self, jobs: impl IntoIterator<Item = impl AsRef<JobHandle>>) {
         jobs.into_iter().for_each(|job| job.as_ref().abort());
+    }
+
+    /// As [`abort`](Self::abort), jobs of which this program has no handle, whoever submitted them: by their ids, as [`jobs`](Self::jobs) gives them, or
+    /// parts or labels that fit no other job under way, as for `phalanx abort`.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// # let gate = client.load_balanced_view().needs("gpu").patient();
+    /// let id = gate.keep().map_async(|x: u32| x * x, 0..10, 5).id();
+    /// // Later, and perhaps elsewhere:
+    /// # while !client.jobs()?.iter().any(|job| job.id == id) {}
+    /// println!("{}", client.explain(&id)?);
+    /// client.abort_ids([&id])?;
+    /// assert!(client.abort_ids(["nothing"]).unwrap_err().to_string().contains("no job under way"));
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Question`] when one of them names no job that is under way, or several: none is aborted then. [`Error::ControllerLost`].
+    pub fn abort_ids<I: AsRef<str>>(&self, ids: impl IntoIterator<Item = I>) -> Result<()> {
+        let jobs = ids.into_iter().map(|id| id.as_ref().to_owned()).collect();
+        let request = AbortRequest { jobs };
+        self.session.ask(|mut cluster| async move { cluster.abort(request).await }).map(drop)
+    }
+
+    /// As [`JobHandle::explain`], for a job of which this program has no handle, by its id, or a part or label that fits no other.
+    ///
+    /// ```
+    /// # let client = phalanx::Client::in_process(2)?;
+    /// let waiting = client.load_balanced_view().needs("gpu").patient().label("train").apply(|| 1, ());
+    /// # while client.explain("train").is_err() {}
+    /// assert!(client.explain("train")?.to_string().contains("no engine that is there has what it needs: gpu"));
+    /// waiting.abort();
+    /// # Ok::<(), phalanx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`abort_ids`](Self::abort_ids).
+    pub fn explain(&self, id: &str) -> Result<JobExplanation> {
+        crate::job::explain_by_name(&self.session, id)
     }
 
     /// Aborts all jobs of this client that have not ended; how many those were.

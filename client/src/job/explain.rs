@@ -6,6 +6,7 @@ use phalanx_proto::v1;
 
 use super::handle::JobHandle;
 use crate::error::{Error, Result};
+use crate::session::Session;
 
 /// How a job stands; see [`JobHandle::explain`]. `Display` says it in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,11 +49,8 @@ pub(super) fn explain(handle: &JobHandle) -> Result<JobExplanation> {
     if handle.job.is_over() {
         return Ok(ended());
     }
-    let request = v1::ExplainRequest { job: handle.id() };
-    let answer =
-        handle.session.ask(|mut cluster| async move { Ok(cluster.explain(request).await?.into_inner()) });
-    match answer {
-        Ok(reply) => Ok(JobExplanation::new(reply)),
+    match explain_by_name(&handle.session, &handle.id()) {
+        Ok(explanation) => Ok(explanation),
         // It is on its way there, or has ended in the meantime.
         Err(Error::Question(_)) if handle.job.is_over() => Ok(ended()),
         Err(Error::Question(_)) => {
@@ -61,6 +59,13 @@ pub(super) fn explain(handle: &JobHandle) -> Result<JobExplanation> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// Asks the controller of a job by its id, or what else names it.
+pub(crate) fn explain_by_name(session: &Session, name: &str) -> Result<JobExplanation> {
+    let request = v1::ExplainRequest { job: name.to_owned() };
+    let reply = session.ask(|mut cluster| async move { Ok(cluster.explain(request).await?.into_inner()) })?;
+    Ok(JobExplanation::new(reply))
 }
 
 impl JobExplanation {

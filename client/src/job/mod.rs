@@ -24,6 +24,7 @@ pub use attempts::{AttemptInfo, AttemptOutcome, Attempts};
 pub use chunk_output::{ChunkOutput, StdStream};
 pub use dependency::Dependency;
 pub(crate) use dependency::Waits;
+pub(crate) use explain::explain_by_name;
 pub use explain::{HeldChunks, JobExplanation};
 pub use follow::{FollowFailures, FollowOutput};
 pub use handle::{ChunkInfo, JobHandle, Progress};
