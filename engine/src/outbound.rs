@@ -86,6 +86,11 @@ pub(crate) fn output(engine: u32, output: Output) -> Option<v1::NodeMessage> {
 }
 
 pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
+    handed_back(engine, chunks, v1::Returned::default())
+}
+
+/// Chunks that the engine has no more, for a reason that the rest of the message gives.
+fn handed_back(engine: u32, chunks: Chunks, why: v1::Returned) -> v1::NodeMessage {
     let Chunks { job, first, count, attempt } = chunks;
     message(Kind::Returned(v1::Returned {
         engine,
@@ -93,7 +98,7 @@ pub(crate) fn returned(engine: u32, chunks: Chunks) -> v1::NodeMessage {
         first_chunk: first,
         chunk_count: count,
         attempt,
-        ..v1::Returned::default()
+        ..why
     }))
 }
 
@@ -104,33 +109,13 @@ pub(crate) fn begun(engine: u32, chunks: Chunks) -> v1::NodeMessage {
 }
 
 /// Chunks whose job's condition is not met here.
-pub(crate) fn refused(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
-    let Chunks { job, first, count, attempt } = chunks;
-    message(Kind::Returned(v1::Returned {
-        engine,
-        job,
-        first_chunk: first,
-        chunk_count: count,
-        attempt,
-        refused: true,
-        message: text,
-        ..v1::Returned::default()
-    }))
+pub(crate) fn refused(engine: u32, chunks: Chunks, message: String) -> v1::NodeMessage {
+    handed_back(engine, chunks, v1::Returned { refused: true, message, ..v1::Returned::default() })
 }
 
 /// A chunk that has been run, and of which a report would not fit.
-pub(crate) fn untold(engine: u32, chunks: Chunks, text: String) -> v1::NodeMessage {
-    let Chunks { job, first, count, attempt } = chunks;
-    message(Kind::Returned(v1::Returned {
-        engine,
-        job,
-        first_chunk: first,
-        chunk_count: count,
-        attempt,
-        untold: true,
-        message: text,
-        ..v1::Returned::default()
-    }))
+pub(crate) fn untold(engine: u32, chunks: Chunks, message: String) -> v1::NodeMessage {
+    handed_back(engine, chunks, v1::Returned { untold: true, message, ..v1::Returned::default() })
 }
 
 /// u32s as they lie in a frame.
