@@ -6,6 +6,7 @@
 mod faults;
 mod history;
 mod jobs;
+mod kept;
 mod node;
 mod peer;
 mod programs;
