@@ -167,6 +167,25 @@ fn a_client_that_does_not_read_gets_no_more_made_until_it_does() {
     assert!(!bench.assigned().is_empty(), "it reads again");
 }
 
+/// Acknowledgements of many small jobs are what it does not read.
+#[test]
+fn a_client_that_reads_no_acknowledgements_gets_nothing_made_either() {
+    let mut bench = Bench::new(Limits::default());
+    for number in 0..200 {
+        let wanted = Submission { job: number, id: JobId(number.into()), ..submission(1) };
+        bench.client_says(ClientSaid::Submit(Box::new(wanted)));
+        let data = Bytes::from(vec![0; 8]);
+        bench.client_says(ClientSaid::Segment { job: number, lens: Bytes::new(), data });
+    }
+    let assigned = bench.assigned();
+    assert!(!assigned.is_empty());
+    assigned.iter().for_each(|assign| bench.report(assign, 8));
+    assert_eq!(bench.assigned(), [], "it has not read that its jobs were accepted");
+    waiting(&mut bench.client);
+    bench.driver.relieve();
+    assert!(!bench.assigned().is_empty(), "it reads again");
+}
+
 #[test]
 fn a_client_that_hoards_results_is_cut_off_and_its_work_ends() {
     let mut bench = Bench::new(Limits::default());
@@ -230,13 +249,17 @@ fn output_costs_a_client_that_does_not_read_its_words_and_not_its_session() {
     say(&mut bench, Output { is_stderr: true, dropped: 3, ..output.clone() });
     let missed = 1000 * (1000 - passed.len() as u64);
     assert_eq!(output_of(&mut bench), [(7, missed, 0), (7, 3, 1000)]);
-    // Or when the job ends.
+    // Or when the job ends: before the last report, which the client takes for the end.
     for _ in 0..20 {
         say(&mut bench, output.clone());
     }
     bench.report(&assign, 8);
-    let last = output_of(&mut bench);
-    assert!(last.last().is_some_and(|(_, dropped, len)| *dropped > 0 && *len == 0), "{last:?}");
+    let said = waiting(&mut bench.client);
+    let is_missed =
+        |event: &ClientEvent| matches!(&event.kind, Some(ToClient::Output(output)) if output.dropped > 0);
+    let is_report = |event: &ClientEvent| matches!(event.kind, Some(ToClient::Report(_)));
+    let (missed, reported) = (said.iter().position(is_missed), said.iter().position(is_report));
+    assert!(missed.is_some() && missed < reported, "{said:?}");
 }
 
 #[test]
