@@ -299,3 +299,69 @@ impl<'a> Call<'a> {
         self.result.failures.push(failure);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+    use phalanx_engine::Board;
+    use phalanx_proto::frames::FrameDecoder;
+
+    use super::super::input::Input;
+    use super::super::namespace::Predecessor;
+    use super::super::output::Output;
+    use super::super::work::{Job, Payload};
+    use super::*;
+
+    /// A daemon that does not read may be slow; the function has returned.
+    #[test]
+    fn an_element_whose_result_is_being_sent_runs_no_more() {
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        let output = Output::new(ours.try_clone().unwrap(), None);
+        let input = Input::new(ours, FrameDecoder::default());
+        let shared = Shared::new(Board::create().unwrap(), output, input, false);
+        let work = Work {
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
+            chunks: Chunks { job: 1, first: 0, count: 1, attempt: 1 },
+            element_first: 0,
+            chunk_len: 1,
+            stride: 0,
+            lens: Bytes::new(),
+            only: Bytes::new(),
+            urgent: false,
+            data: Payload::default(),
+        };
+        let place = || shared.board.running().map(|running| running.place);
+        let has_run = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut namespace, mut result) =
+                    (Namespace::new(0, Predecessor::default()), ChunkResult::default());
+                let mut call = Call::new(&work, &mut namespace, &shared, &mut result).nested();
+                call.begin().unwrap();
+                assert_eq!(place(), Some(NO_ELEMENT), "it has not begun");
+                call.each(|_, _, out| {
+                    assert_eq!(place(), Some(0));
+                    out.resize(8 << 20, 0);
+                    has_run.store(true, Ordering::Release);
+                    Ok(())
+                });
+                assert!(call.broken.is_none());
+            });
+            let deadline = Instant::now() + Duration::from_secs(20);
+            let is_sending = || has_run.load(Ordering::Acquire) && place() == Some(NO_ELEMENT);
+            while !is_sending() && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let seen = is_sending();
+            // Whatever was seen, the other thread comes to its end.
+            theirs.read_exact(&mut vec![0; 8 << 20]).unwrap();
+            assert!(seen, "the element is still said to run");
+        });
+    }
+}
