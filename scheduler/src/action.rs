@@ -72,6 +72,10 @@ pub enum Unbegun {
     NoEngines,
     /// No engine that was there had what it needs.
     Needs,
+    /// The engines that it is bound to had not come back.
+    Absent,
+    /// No engine that was there could run its program.
+    CannotRun,
     /// The engines that could run it had other work before it.
     Busy,
 }
@@ -84,6 +88,8 @@ impl fmt::Display for Unbegun {
             Self::ClientPressure => "its client did not read the results that were there already",
             Self::NoEngines => "there were no engines",
             Self::Needs => "no engine that was there had what it needs",
+            Self::Absent => "the engines that it is bound to had not come back",
+            Self::CannotRun => "no engine that was there could run its program",
             Self::Busy => "the engines that can run it were busy with other work",
         })
     }

@@ -230,6 +230,10 @@ impl Scheduler {
     pub(crate) fn why_waiting(&self, slot: u32, ordinal: u64) -> Waiting {
         let job = &self.jobs[slot];
         let end = match &job.cutter {
+            // How long it will be is not known, but where it begins.
+            Cutter::Auto(cutter) if ordinal >= job.ledger.end() => {
+                cutter.next_element().map_or(0, |next| next + 1)
+            }
             Cutter::Auto(_) => 0,
             Cutter::Blocks(_) => job.direct_end(ordinal),
         };

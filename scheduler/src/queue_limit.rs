@@ -89,6 +89,8 @@ impl Scheduler {
             Waiting::ClientPressure => Unbegun::ClientPressure,
             Waiting::NoEngines | Waiting::NoOpenEngines => Unbegun::NoEngines,
             Waiting::Needs { .. } => Unbegun::Needs,
+            Waiting::Absent => Unbegun::Absent,
+            Waiting::CannotRun => Unbegun::CannotRun,
             _ => Unbegun::Busy,
         }
     }

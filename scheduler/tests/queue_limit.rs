@@ -6,7 +6,8 @@ use common::{Core, MS, direct, fixed, is_finished, running};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey};
 use phalanx_scheduler::place::Need;
 use phalanx_scheduler::{
-    Action, Config, Dependency, Explanation, Input, JobSpec, LossKind, Outcome, Place, Plan, Unbegun, Waiting,
+    Action, Chunking, Config, Dependency, Explanation, Input, JobSpec, LossKind, Outcome, Place, Plan,
+    Unbegun, Waiting,
 };
 
 const NODE: NodeId = NodeId(0);
@@ -178,11 +179,15 @@ fn what_it_waited_for_is_said() {
     let after = vec![Dependency::on(vec![JobKey(1)])];
     let needs = vec![Need::parse("gpu").unwrap()];
     let place = Place { needs, patient: true, ..Place::default() };
+    let absent = Place { targets: Some(vec![EngineId(7)]), returning: true, ..Place::default() };
+    let auto = Plan::Balanced { chunking: Chunking::Auto, remaining: vec![] };
     let specs = [
         (JobSpec { after, ..limited(1) }, Unbegun::After),
         (JobSpec { place, ..limited(1) }, Unbegun::Needs),
         (limited(1), Unbegun::Busy),
         (limited(2), Unbegun::NotSupplied),
+        (JobSpec { plan: auto, ..limited(2) }, Unbegun::NotSupplied),
+        (JobSpec { place: absent, ..limited(1) }, Unbegun::Absent),
     ];
     for (key, (spec, _)) in (10..).zip(&specs) {
         core.tell(Input::Submit { client: ClientId(1), job: JobKey(key), spec: spec.clone() });

@@ -40,8 +40,13 @@ impl AutoCutter {
         self.left
     }
 
+    /// The first element that is not cut yet.
+    pub(crate) fn next_element(&self) -> Option<u64> {
+        self.todo.front().map(|range| range.start)
+    }
+
     pub(crate) fn can_cut(&self, supplied: u64) -> bool {
-        self.todo.front().is_some_and(|range| range.start < supplied)
+        self.next_element().is_some_and(|next| next < supplied)
     }
 
     pub(crate) fn cut(&mut self, next: u64, count: u32, len: u64, supplied: u64) -> Option<Piece> {
