@@ -39,8 +39,8 @@ pub(crate) struct Engine {
     pub(crate) program: Option<u32>,
     pub(crate) held: Held,
     pub(crate) direct: DirectQueue,
-    /// Chunks were asked back from it and have not all been heard of.
-    pub(crate) recalling: bool,
+    /// Since when chunks that were asked back from it have not all been heard of, if there are any.
+    pub(crate) recalling: Option<Timestamp>,
     /// When what it holds last changed.
     pub(crate) news: Timestamp,
     /// When it came to the chunk that it is at, and how long urgent ones have run since.

@@ -290,10 +290,14 @@ fn closed_nodes_get_nothing(core: &Scheduler) -> Result<(), String> {
 }
 
 fn recalls_are_counted(core: &Scheduler) -> Result<(), String> {
-    let recalling = core.engines.iter().filter(|(_, engine)| engine.held.recalled() > 0).count();
-    must(recalling == core.recalls, || {
-        format!("{recalling} engines are recalled from, {} counted", core.recalls)
-    })?;
+    let since = |(at, engine): (u32, &Engine)| Some((engine.recalling?, at));
+    let recalls: BTreeSet<_> = core.engines.iter().filter_map(since).collect();
+    must(recalls == core.recalls, || format!("{recalls:?} are recalled from, {:?} listed", core.recalls))?;
+    for (_, engine) in core.engines.iter() {
+        must(engine.recalling.is_some() == (engine.held.recalled() > 0), || {
+            format!("engine {} is recalled from since {:?}", engine.id, engine.recalling)
+        })?;
+    }
     let mut spare: Vec<u32> = core.load.heaviest().collect();
     spare.sort_unstable();
     let can_give = |engine: &Engine| engine.held.recalled() == 0 && engine.held.recallable_ns() > 0;

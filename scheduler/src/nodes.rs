@@ -68,7 +68,7 @@ impl Scheduler {
                 program: None,
                 held: Held::default(),
                 direct: DirectQueue::default(),
-                recalling: false,
+                recalling: None,
                 news: scheduler.now,
                 begun: scheduler.now,
                 urgent_ns: 0,

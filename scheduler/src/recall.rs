@@ -21,13 +21,16 @@ const RECALL_WORK_NS_MIN: u64 = 200_000;
 /// An engine that has not been heard of for this long is busy with something longer than was expected.
 pub(crate) const STALL: Duration = Duration::from_millis(5);
 
+/// An engine that has not answered for this long is not waited for any more.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Engines that are looked at for one that can give something.
 const VICTIMS_MAX: usize = 8;
 
 impl Scheduler {
     /// Asks for chunks back for engines that hold nothing, as long as that is worth while.
     pub(crate) fn rebalance(&mut self) {
-        while self.recalls < self.idle.len() {
+        while self.wants_recalls() {
             let victim = self.load.heaviest().take(VICTIMS_MAX).find(|at| self.is_worth_recalling(*at));
             let Some(victim) = victim else {
                 self.stalled = self.next_look();
@@ -38,6 +41,17 @@ impl Scheduler {
             jobs.retain(|slot| self.may_go_elsewhere(*slot));
             self.recall(victim, held.recallable_ns().div_ceil(2), &jobs);
         }
+    }
+
+    /// Whether there are more engines that hold nothing than have been asked for something. One that does not answer may be stopped, and
+    /// counts no more.
+    fn wants_recalls(&self) -> bool {
+        if self.idle.is_empty() {
+            return false;
+        }
+        let is_silent = |(since, _): &&(Timestamp, u32)| self.now.since(*since) >= ANSWER_PATIENCE;
+        let silent = self.recalls.iter().take_while(is_silent).count();
+        self.recalls.len() - silent < self.idle.len()
     }
 
     /// When the first of those that could give something will have been silent for too long.
@@ -90,9 +104,16 @@ impl Scheduler {
         let engine = &mut self.engines[at];
         engine.news = now;
         let recalling = engine.held.recalled() > 0;
-        if recalling != engine.recalling {
-            engine.recalling = recalling;
-            if recalling { self.recalls += 1 } else { self.recalls -= 1 }
+        match engine.recalling {
+            None if recalling => {
+                engine.recalling = Some(now);
+                self.recalls.insert((now, at));
+            }
+            Some(since) if !recalling => {
+                engine.recalling = None;
+                self.recalls.remove(&(since, at));
+            }
+            _ => {}
         }
         self.load.place(at, if recalling { 0 } else { engine.held.recallable_ns() });
     }

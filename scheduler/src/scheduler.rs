@@ -97,8 +97,8 @@ pub struct Scheduler {
     pub(crate) unrunnable: Option<Timestamp>,
     /// When to look again whether a client that was ahead can be served at once.
     pub(crate) look_again: Option<Timestamp>,
-    /// Engines from which chunks have been recalled and not come back yet.
-    pub(crate) recalls: usize,
+    /// Engines from which chunks have been recalled and not come back yet, by since when.
+    pub(crate) recalls: BTreeSet<(Timestamp, u32)>,
     /// Engines that are to look for work when the input has been dealt with.
     pub(crate) unblocked: Vec<u32>,
     pub(crate) actions: VecDeque<Action>,
@@ -139,7 +139,7 @@ impl Scheduler {
             stalled: None,
             unrunnable: None,
             look_again: None,
-            recalls: 0,
+            recalls: BTreeSet::new(),
             unblocked: Vec::new(),
             actions: VecDeque::new(),
             #[cfg(any(test, feature = "sim"))]
@@ -156,9 +156,7 @@ impl Scheduler {
         let result = self.dispatch(input);
         self.follow_up();
         self.stalled = None;
-        if self.recalls < self.idle.len() {
-            self.rebalance();
-        }
+        self.rebalance();
         result
     }
 

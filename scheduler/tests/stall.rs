@@ -5,7 +5,7 @@ mod common;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use common::{Core, fixed};
+use common::{Core, MS, fixed};
 use phalanx_proto::ids::{ClientId, EngineId, JobKey, NodeId, ProgramKey, Run};
 use phalanx_scheduler::place::Place;
 use phalanx_scheduler::{Action, Chunking, Config, Input, JobSpec, Plan, Scheduler, Timestamp};
@@ -200,6 +200,38 @@ fn what_may_go_elsewhere_does_whatever_is_queued_behind_it() {
         actions = core.tell(Input::Heartbeat { node: NodeId(0) });
         actions.extend(core.tell(Input::Heartbeat { node: NodeId(1) }));
         actions.extend(core.tell(Input::Tick));
+    }
+    panic!("an engine is idle, and a chunk waits for another one");
+}
+
+/// One engine is stopped and answers nothing; another one has something to give.
+#[test]
+fn an_engine_that_does_not_answer_keeps_none_from_being_asked() {
+    let mut core = Core::new(&[1]);
+    let join = |core: &mut Core, node: u64| {
+        core.tell(Input::NodeJoined { node: NodeId(node), engines: 1, wanted: vec![], tags: vec![] })
+    };
+    let asked_of = |actions: &[Action], wanted: u64| {
+        actions.iter().any(|a| matches!(a, Action::Recall { node, .. } if *node == NodeId(wanted)))
+    };
+    core.submit(1, 2, fixed(1));
+    let asked = join(&mut core, 1);
+    assert!(asked_of(&asked, 0), "{asked:?}");
+    join(&mut core, 2);
+    core.submit(2, 4, fixed(1));
+    // The idle one has done all its work, and the third is at its first chunk for long.
+    while let Some(at) = core.assigned.iter().position(|(node, ..)| *node == NodeId(1)) {
+        core.report(at, MS, &[]);
+    }
+    assert!(core.assigned.iter().any(|(node, ..)| *node == NodeId(2)), "{:?}", core.assigned);
+    for _ in 0..20 {
+        core.now = core.now.after(MS * 100);
+        for node in 0..3 {
+            let actions = core.tell(Input::Heartbeat { node: NodeId(node) });
+            if asked_of(&actions, 2) {
+                return;
+            }
+        }
     }
     panic!("an engine is idle, and a chunk waits for another one");
 }
