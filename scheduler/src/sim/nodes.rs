@@ -173,12 +173,13 @@ impl World {
             return self.go_on(node, engine);
         }
         let ns = self.chunk_ns(&task);
-        self.note_started(task.run.job, engine);
         let (started, ends) = (self.now, self.now + ns);
         let Some(worker) = self.worker(node, engine) else { return };
+        let (epoch, job) = (worker.epoch, task.run.job);
         worker.generation += 1;
         let generation = worker.generation;
         worker.running = Some(Running { task, started, ends, cancelled: false });
+        self.note_started(job, engine, epoch);
         self.at(ends, Event::ChunkDone { node, engine, generation });
     }
 

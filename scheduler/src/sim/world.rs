@@ -291,9 +291,8 @@ impl World {
         Ok(result.is_ok())
     }
 
-    /// A worker begins a chunk.
-    pub(super) fn note_started(&mut self, job: JobKey, engine: EngineId) {
-        let epoch = self.epochs.get(&engine).copied().unwrap_or(0);
+    /// A worker begins a chunk: one, perhaps, whose end was decided and who has not heard of it.
+    pub(super) fn note_started(&mut self, job: JobKey, engine: EngineId, epoch: u32) {
         self.started.entry(job).or_default().insert((engine, epoch));
     }
 
