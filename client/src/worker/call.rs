@@ -304,18 +304,15 @@ impl<'a> Call<'a> {
 mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    use bytes::Bytes;
     use phalanx_engine::Board;
     use phalanx_proto::frames::FrameDecoder;
 
     use super::super::input::Input;
     use super::super::namespace::Predecessor;
     use super::super::output::Output;
-    use super::super::work::{Job, Payload};
     use super::*;
 
     /// A daemon that does not read may be slow; the function has returned.
@@ -325,17 +322,7 @@ mod tests {
         let output = Output::new(ours.try_clone().unwrap(), None);
         let input = Input::new(ours, FrameDecoder::default());
         let shared = Shared::new(Board::create().unwrap(), output, input, false);
-        let work = Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-            chunks: Chunks { job: 1, first: 0, count: 1, attempt: 1 },
-            element_first: 0,
-            chunk_len: 1,
-            stride: 0,
-            lens: Bytes::new(),
-            only: Bytes::new(),
-            urgent: false,
-            data: Payload::default(),
-        };
+        let work = Work::of_chunks(1, 0, 1);
         let place = || shared.board.running().map(|running| running.place);
         let has_run = AtomicBool::new(false);
         std::thread::scope(|scope| {

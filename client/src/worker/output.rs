@@ -225,28 +225,10 @@ fn left_of<'a>(head: &'a [u8], data: &'a [u8], sent: usize) -> (&'a [u8], &'a [u
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::sync::Arc;
 
-    use bytes::Bytes;
-    use phalanx_proto::frames::{Chunks, FrameDecoder, Report};
+    use phalanx_proto::frames::{FrameDecoder, Report};
 
-    use super::super::work::{Job, Payload};
     use super::*;
-
-    /// Chunks of one element each.
-    fn work(job: u64, first: u64, count: u32) -> Work {
-        Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-            chunks: Chunks { job, first, count, attempt: 1 },
-            element_first: first,
-            chunk_len: 1,
-            stride: 0,
-            lens: Bytes::new(),
-            only: Bytes::new(),
-            urgent: false,
-            data: Payload::default(),
-        }
-    }
 
     fn done_at(completed_ns: u64) -> ChunkResult {
         ChunkResult { completed_ns, ..ChunkResult::default() }
@@ -257,7 +239,7 @@ mod tests {
     fn a_chunk_that_was_interrupted_was_busy_for_its_own_time_only() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
-        let work = work(1, 0, 2);
+        let work = Work::of_chunks(1, 0, 2);
         let mut result =
             ChunkResult { started_ns: 100, completed_ns: 1_000, away_ns: 700, ..ChunkResult::default() };
         output.add(&work, 0, &mut result).unwrap();
@@ -287,7 +269,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
         for (first, count, element_first) in [(0, 1, 7), (1, 2, 9)] {
-            let work = Work { element_first, ..work(1, first, count) };
+            let work = Work { element_first, ..Work::of_chunks(1, first, count) };
             for place in 0..count {
                 output.add(&work, place, &mut ChunkResult::default()).unwrap();
             }
@@ -302,7 +284,7 @@ mod tests {
     fn an_urgent_result_goes_before_what_is_held_back_and_does_not_put_it_off() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
-        let (long, urgent) = (work(1, 0, 3), work(2, 0, 1));
+        let (long, urgent) = (Work::of_chunks(1, 0, 3), Work::of_chunks(2, 0, 1));
         output.add(&long, 0, &mut done_at(1)).unwrap();
         output.put_aside();
         output.add(&urgent, 0, &mut done_at(HOLD_NS_MAX - 2)).unwrap();
@@ -321,7 +303,7 @@ mod tests {
     fn what_is_held_back_does_not_wait_for_an_urgent_run_that_takes_long() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut output = Output::new(ours, None);
-        let long = work(1, 0, 2);
+        let long = Work::of_chunks(1, 0, 2);
         output.add(&long, 0, &mut done_at(10)).unwrap();
         output.put_aside();
         assert!(output.holds_since(11));
@@ -344,7 +326,7 @@ mod tests {
             let mut output = Output::new(ours, None);
             let mut result = ChunkResult { data: vec![7; n / 2], ..ChunkResult::default() };
             (0..n).for_each(|i| result.lens.push((i % 2) as u32));
-            output.add(&Work { chunk_len: n as u32, ..work(1, 0, 1) }, 0, &mut result).unwrap();
+            output.add(&Work { chunk_len: n as u32, ..Work::of_chunks(1, 0, 1) }, 0, &mut result).unwrap();
             output.flush().unwrap();
         });
         let (mut decoder, mut wire, mut data) = (FrameDecoder::default(), Vec::new(), Vec::new());

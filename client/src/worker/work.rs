@@ -125,6 +125,24 @@ impl Payload {
     }
 }
 
+#[cfg(test)]
+impl Work {
+    /// Chunks of one element each, of a job without a function.
+    pub(super) fn of_chunks(job: u64, first: u64, count: u32) -> Self {
+        Self {
+            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
+            chunks: Chunks { job, first, count, attempt: 1 },
+            element_first: first,
+            chunk_len: 1,
+            stride: 0,
+            lens: Bytes::new(),
+            only: Bytes::new(),
+            urgent: false,
+            data: Payload::default(),
+        }
+    }
+}
+
 impl Work {
     /// `data` is what came ahead of the assignment.
     pub(crate) fn new(job: Arc<Job>, assign: Assign, mut data: Payload) -> Self {
