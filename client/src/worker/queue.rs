@@ -218,27 +218,10 @@ fn end(c: &Chunks) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
-    use super::super::work::Job;
     use super::*;
 
     fn chunks(job: u64, first: u64, count: u32) -> Chunks {
         Chunks { job, first, count, attempt: 1 }
-    }
-
-    fn work(job: u64, first: u64, count: u32) -> Work {
-        Work {
-            job: Arc::new(Job::new(Err(String::new()), String::new(), 0, Bytes::new())),
-            chunks: chunks(job, first, count),
-            element_first: first,
-            chunk_len: 1,
-            stride: 0,
-            lens: Bytes::new(),
-            only: Bytes::new(),
-            urgent: false,
-            data: super::super::work::Payload::default(),
-        }
     }
 
     fn claim_all(queue: &Queue) -> u32 {
@@ -248,8 +231,8 @@ mod tests {
     #[test]
     fn a_recall_takes_the_tail_and_never_what_was_claimed() {
         let queue = Queue::default();
-        queue.push(work(1, 0, 10));
-        queue.push(work(1, 10, 5));
+        queue.push(Work::of_chunks(1, 0, 10));
+        queue.push(Work::of_chunks(1, 10, 5));
         assert_eq!(queue.begin().unwrap().chunks.count, 10);
         assert_eq!((queue.claim(), queue.claim()), (Some(0), Some(1)));
 
@@ -261,7 +244,7 @@ mod tests {
     #[test]
     fn a_recall_of_another_attempt_or_job_takes_nothing() {
         let queue = Queue::default();
-        queue.push(work(1, 0, 10));
+        queue.push(Work::of_chunks(1, 0, 10));
         assert!(queue.recall(Chunks { attempt: 2, ..chunks(1, 0, 10) }).is_empty());
         assert!(queue.recall(chunks(2, 0, 10)).is_empty());
         assert_eq!(queue.recall(chunks(1, 6, 2)), [chunks(1, 6, 4)]);
@@ -272,7 +255,9 @@ mod tests {
     #[test]
     fn a_cancelled_job_goes_and_the_others_stay() {
         let queue = Queue::default();
-        [work(1, 0, 3), work(2, 0, 4), work(1, 3, 2)].into_iter().for_each(|w| queue.push(w));
+        [Work::of_chunks(1, 0, 3), Work::of_chunks(2, 0, 4), Work::of_chunks(1, 3, 2)]
+            .into_iter()
+            .for_each(|w| queue.push(w));
         queue.begin();
         queue.claim();
         assert_eq!(queue.cancel(3), []);
@@ -285,17 +270,17 @@ mod tests {
     }
 
     fn urgent(job: u64, first: u64) -> Work {
-        Work { urgent: true, ..work(job, first, 1) }
+        Work { urgent: true, ..Work::of_chunks(job, first, 1) }
     }
 
     #[test]
     fn what_is_urgent_goes_first_in_its_own_order_and_leaves_the_run_under_way_alone() {
         let queue = Queue::default();
-        [work(1, 0, 3), work(1, 3, 2)].into_iter().for_each(|w| queue.push(w));
+        [Work::of_chunks(1, 0, 3), Work::of_chunks(1, 3, 2)].into_iter().for_each(|w| queue.push(w));
         queue.begin();
         queue.claim();
         assert!(queue.begin_urgent().is_none());
-        [urgent(2, 0), work(1, 5, 1), urgent(3, 0)].into_iter().for_each(|w| queue.push(w));
+        [urgent(2, 0), Work::of_chunks(1, 5, 1), urgent(3, 0)].into_iter().for_each(|w| queue.push(w));
         assert_eq!(queue.begin_urgent().unwrap().chunks, chunks(2, 0, 1));
         assert_eq!((queue.claim(), queue.urgent_gone()), (Some(1), 1));
         assert_eq!(queue.recall(chunks(1, 0, 10)), [chunks(1, 2, 1), chunks(1, 3, 2), chunks(1, 5, 1)]);
@@ -310,7 +295,7 @@ mod tests {
     #[test]
     fn an_abort_interrupts_the_run_that_it_is_meant_for() {
         let queue = Queue::default();
-        queue.push(work(1, 0, 5));
+        queue.push(Work::of_chunks(1, 0, 5));
         queue.begin();
         queue.claim();
         [urgent(2, 0), urgent(3, 0)].into_iter().for_each(|w| queue.push(w));
@@ -329,7 +314,7 @@ mod tests {
     #[test]
     fn an_urgent_run_can_be_taken_away_until_it_is_begun() {
         let queue = Queue::default();
-        queue.push(work(1, 0, 3));
+        queue.push(Work::of_chunks(1, 0, 3));
         queue.begin();
         [urgent(2, 0), urgent(2, 1), urgent(3, 0)].into_iter().for_each(|w| queue.push(w));
         assert_eq!(queue.begin_urgent().unwrap().chunks, chunks(2, 0, 1));
@@ -344,7 +329,7 @@ mod tests {
     fn urgent_runs_between_claims_and_recalls_from_two_threads_add_up() {
         const URGENT: u64 = 2_000;
         let queue = Queue::default();
-        queue.push(work(1, 0, 100_000));
+        queue.push(Work::of_chunks(1, 0, 100_000));
         queue.begin();
         let (claimed, begun, recalled) = std::thread::scope(|scope| {
             let claims = scope.spawn(|| {
@@ -379,7 +364,7 @@ mod tests {
     #[test]
     fn claims_and_recalls_from_two_threads_add_up() {
         let queue = Queue::default();
-        queue.push(work(1, 0, 100_000));
+        queue.push(Work::of_chunks(1, 0, 100_000));
         queue.begin();
         let (claimed, recalled) = std::thread::scope(|scope| {
             let claims = scope.spawn(|| claim_all(&queue));
